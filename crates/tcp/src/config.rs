@@ -1,0 +1,241 @@
+//! Settings of a stack's connections. Defaults are the documented ones; everything is data, nothing a feature flag.
+
+use core::time::Duration;
+
+/// Behaviours of Linux that differ from this project's reading of the RFCs, one bit each.
+///
+/// The RFC profile has none of them, [`Quirks::LINUX`] all. They are plain settings: one code path asks for the bit.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Quirks(u64);
+
+macro_rules! quirks {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal;)*) => {
+        impl Quirks {
+            $($(#[$doc])* pub const $name: Quirks = Quirks(1 << $bit);)*
+            /// What Linux does where a peer or test program can see it.
+            pub const LINUX: Quirks = Quirks($(1 << $bit)|*);
+        }
+    };
+}
+
+quirks! {
+    /// Passive SYN_RCVD: a SYN in the window is answered with RST and deletes the entry.
+    SYN_RCVD_SYN_RESETS = 0;
+    /// Crossing SYN_RCVD: a repeated SYN gets a bare ACK, not SYN,ACK.
+    CROSSED_SYN_BARE_ACK = 1;
+    /// Crossing SYN_RCVD: the sequence test comes before the acknowledgement test.
+    SEQ_BEFORE_ACK = 2;
+    /// SYN_SENT: text and FIN on the SYN,ACK are ignored.
+    SYN_ACK_TEXT_IGNORED = 3;
+    /// A segment outside the window with neither ACK, RST nor SYN gets no answer.
+    NO_ACK_BIT_SILENT = 4;
+    /// SEG.SEQ at the right edge counts as inside.
+    RIGHT_EDGE_INSIDE = 5;
+    /// Text beyond the right edge with a non-empty receive queue: the whole segment is dropped.
+    BEYOND_EDGE_DROPS_ALL = 6;
+    /// An old segment that ends at RCV.NXT moves CLOSING to TIME_WAIT without an answer.
+    OLD_SEGMENT_SILENT_IN_CLOSING = 7;
+    /// Text beyond the right edge with an empty receive queue is taken whole.
+    BEYOND_EDGE_TAKEN = 8;
+    /// CLOSE_WAIT, CLOSING, LAST_ACK: RST at RCV.NXT - 1 is accepted.
+    RST_AT_FIN_ACCEPTED = 9;
+    /// ESTABLISHED with SACK: RST at the right end of the highest block is accepted.
+    RST_AT_SACK_ACCEPTED = 10;
+    /// TIME_WAIT: RST at RCV.NXT deletes the record.
+    RST_ENDS_TIME_WAIT = 11;
+    /// TIME_WAIT: a new SYN needs SEG.SEQ > RCV.NXT.
+    TIME_WAIT_SYN_STRICT = 12;
+    /// TIME_WAIT: a pure ACK with an impossible number gets no answer.
+    TIME_WAIT_BAD_ACK_SILENT = 13;
+    /// TIME_WAIT: a pure ACK in the window but not at RCV.NXT is answered.
+    TIME_WAIT_OFF_ACK_ANSWERED = 14;
+    /// TIME_WAIT: any segment with ACK restarts 2 MSL.
+    TIME_WAIT_ANY_RESTARTS = 15;
+    /// A missing timestamp is no reason to drop.
+    TIMESTAMP_MAY_MISS = 16;
+    /// TS.Recent - 1 passes PAWS.
+    PAWS_TOLERATES_ONE = 17;
+    /// Text after close() resets whatever the ACK number.
+    AFTER_CLOSE_ANY_ACK = 18;
+    /// Window update rule: also when only the window grew at the same WL1.
+    WINDOW_UPDATE_RULE = 19;
+    /// Rate limits: pure duplicate SYN of a half-open record is limited too.
+    DUPLICATE_SYN_LIMITED = 20;
+    /// ICMP: any unreachable, time exceeded or parameter problem ends SYN_SENT at once.
+    ICMP_ENDS_OPENING = 21;
+    /// ICMP: transient errors delete a half-open record.
+    ICMP_ENDS_HALF_OPEN = 22;
+    /// ABORT in TIME_WAIT leaves the record.
+    ABORT_KEEPS_TIME_WAIT = 23;
+    /// shutdown(write) in SYN_RCVD sends FIN only when open.
+    SHUTDOWN_WAITS_FOR_OPEN = 24;
+    /// Closing a listener: half-open records stay silent and the next ACK meets RST.
+    LISTENER_CLOSE_KEEPS_HALF_OPEN = 25;
+    /// close() with unread text in CLOSING or LAST_ACK sends RST.
+    UNREAD_RESETS_LATE_STATES = 26;
+    /// Error codes of calls as Linux has them.
+    ERROR_CODES = 27;
+    /// Source port 0 is answered.
+    PORT_ZERO_ANSWERED = 28;
+    /// Reuse of TIME_WAIT: new ISS is old SND.NXT + 65,537.
+    TIME_WAIT_REUSE_ISS = 29;
+    /// An old segment with FIN at a zero window has its ACK field processed.
+    ZERO_WINDOW_OLD_FIN_ACK = 30;
+}
+
+impl Quirks {
+    /// None: the RFC profile.
+    pub const NONE: Quirks = Quirks(0);
+
+    /// Whether all of `other` are on.
+    #[inline]
+    pub const fn has(self, other: Quirks) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Quirks) -> Quirks {
+        Quirks(self.0 | other.0)
+    }
+
+    /// This set without `other`.
+    #[must_use]
+    pub const fn without(self, other: Quirks) -> Quirks {
+        Quirks(self.0 & !other.0)
+    }
+}
+
+/// Keepalive times (RFC 9293 3.8.4).
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub interval: Duration,
+    /// Unanswered probes after which the connection is given up.
+    pub probes: u8,
+}
+
+impl Default for Keepalive {
+    /// 2 h, 75 s, 10.
+    fn default() -> Self {
+        Keepalive { idle: Duration::from_secs(7200), interval: Duration::from_secs(75), probes: 10 }
+    }
+}
+
+/// Settings shared by all connections of a stack; some can be overridden per connection.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to follow Linux rather than the RFC text.
+    pub quirks: Quirks,
+    /// Maximum segment lifetime; TIME_WAIT lasts twice this (RFC 9293 3.4.2). 30 s.
+    pub msl: Duration,
+    /// RTO before the first sample (RFC 6298 2.1). 1 s.
+    pub rto_initial: Duration,
+    /// Lower bound of the RTO (RFC 6298 2.4). 1 s by the standard; practice goes down to 200 ms.
+    pub rto_min: Duration,
+    /// Upper bound of the RTO (RFC 6298 2.5). 60 s.
+    pub rto_max: Duration,
+    /// Retransmissions of a SYN before giving up (RFC 9293 MUST-23). 7.
+    pub syn_retries: u8,
+    /// Retransmissions of a SYN,ACK before the half-open record goes. 5.
+    pub syn_ack_retries: u8,
+    /// R1: retransmissions before the application is told (RFC 9293 SHLD-10). 3.
+    pub r1: u8,
+    /// R2: retransmissions of text before giving up; never before 100 s have passed (SHLD-11). 15.
+    pub r2: u8,
+    /// R2 for a connection that no application holds. 8.
+    pub orphan_retries: u8,
+    /// How long a connection that no application holds stays in FIN_WAIT_2. 60 s.
+    pub fin_wait_2: Duration,
+    /// Longest delay of an ACK, below 500 ms (RFC 9293 MUST-40). 40 ms; zero acknowledges at once.
+    pub delayed_ack: Duration,
+    /// Shortest time between two challenge or duplicate ACKs of a connection (RFC 5961 7). 500 ms.
+    pub challenge_interval: Duration,
+    /// Longest interval between zero-window probes (RFC 9293 SHLD-30). 60 s.
+    pub persist_max: Duration,
+    /// Unanswered zero-window probes before giving up; answered ones never count (MUST-37). 15.
+    pub persist_retries: u8,
+    /// Sender's silly-window override (RFC 9293 3.8.6.2.1: 0.1 to 1 s). 200 ms.
+    pub sws_override: Duration,
+    /// Keepalive times for connections that switch it on.
+    pub keepalive: Keepalive,
+    /// Largest receive buffer, in octets; the window offered never exceeds it. 256 KiB.
+    pub recv_buffer: u32,
+    /// Largest send buffer, in octets. 256 KiB.
+    pub send_buffer: u32,
+    /// Offer timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// Offer window scaling (RFC 7323).
+    pub window_scaling: bool,
+    /// Offer SACK (RFC 2018).
+    pub sack: bool,
+    /// Smallest segment size that a peer can ask for (CVE-2019-11479). 48.
+    pub min_mss: u16,
+    /// Most separate ranges in the reassembly queue of a connection. 4,096.
+    pub max_ranges: u16,
+    /// Time to live or hop limit (RFC 9293 MUST-49). 64.
+    pub ttl: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            quirks: Quirks::NONE,
+            msl: Duration::from_secs(30),
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_secs(1),
+            rto_max: Duration::from_secs(60),
+            syn_retries: 7,
+            syn_ack_retries: 5,
+            r1: 3,
+            r2: 15,
+            orphan_retries: 8,
+            fin_wait_2: Duration::from_secs(60),
+            delayed_ack: Duration::from_millis(40),
+            challenge_interval: Duration::from_millis(500),
+            persist_max: Duration::from_secs(60),
+            persist_retries: 15,
+            sws_override: Duration::from_millis(200),
+            keepalive: Keepalive::default(),
+            recv_buffer: 256 * 1024,
+            send_buffer: 256 * 1024,
+            timestamps: true,
+            window_scaling: true,
+            sack: true,
+            min_mss: 48,
+            max_ranges: 4096,
+            ttl: 64,
+        }
+    }
+}
+
+impl Config {
+    /// TIME_WAIT's length: 2 MSL.
+    pub fn time_wait(&self) -> Duration {
+        self.msl.saturating_mul(2)
+    }
+
+    /// Settings that answer like Linux, in behaviour and times.
+    pub fn linux() -> Config {
+        Config {
+            quirks: Quirks::LINUX,
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            syn_retries: 6,
+            persist_max: Duration::from_secs(120),
+            keepalive: Keepalive { probes: 9, ..Keepalive::default() },
+            ..Config::default()
+        }
+    }
+
+    /// The window scale shift to offer: the smallest that lets the receive buffer show (RFC 7323 2.2).
+    pub fn recv_wscale(&self) -> u8 {
+        let mut shift = 0;
+        while shift < 14 && (self.recv_buffer >> shift) > u32::from(u16::MAX) {
+            shift += 1;
+        }
+        shift
+    }
+}
