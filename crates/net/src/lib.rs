@@ -6,7 +6,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod demux;
+pub mod frag;
+pub mod isn;
+pub mod key;
+pub mod limiter;
+pub mod ports;
+pub mod ready;
+pub mod slab;
 pub mod stack;
+pub mod wheel;
 
 pub use stack::{
     AcceptOverflow, Census, Cidr, ConnId, ConnectError, ConnectOpts, Handle, ListenError, ListenOpts, ListenerId, More,

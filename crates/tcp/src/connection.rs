@@ -1,17 +1,43 @@
-//! One connection from SYN_SENT to LAST_ACK: its variables and its public face.
+//! One connection from SYN_SENT to LAST_ACK: its variables and how they come to be.
+//!
+//! The send sequence space:
+//!
+//! ```text
+//!      acknowledged   |    in flight (log)     | queued, may go | queued, may not yet
+//!   ------------------+------------------------+----------------+--------------------
+//!                  SND.UNA                  SND.NXT      SND.UNA+SND.WND
+//! ```
 
 use core::time::Duration;
 
-use synfin_wire::icmp::Notice;
-use synfin_wire::{DropReason, Head, Instant, Segment, Seq, Tuple};
+use alloc::boxed::Box;
+
+use synfin_wire::{Head, Instant, SackBlock, Seq, Tuple};
 
 use crate::bytes::Slices;
-use crate::error::{CloseReason, ReadError, SoftError, WriteError};
-use crate::event::Why;
-use crate::state::State;
-use crate::syn::SynRecord;
+use crate::cc::reno::Reno;
+use crate::error::{CloseReason, SoftError};
+use crate::event::{Event, Why};
+use crate::recovery::rto::Rto;
+use crate::recv::RecvQueue;
+use crate::send::SendQueue;
+use crate::send::log::SentLog;
+use crate::state::{State, Trigger};
+use crate::syn::{SynOffer, SynRecord};
 use crate::timewait::TimeWait;
 use crate::{Config, Cx, Keepalive};
+
+mod ack;
+mod api;
+mod icmp;
+mod input;
+mod options;
+mod output;
+mod text;
+mod timers;
+
+pub use input::reset_for;
+pub(crate) use input::{limit_allows, paws_rejects};
 
 /// How a call ended for the record itself. The stack alone edits its tables.
 #[must_use]
@@ -130,227 +156,439 @@ pub struct Info {
     pub soft_error: Option<SoftError>,
 }
 
+/// The variables of the send sequence space (RFC 9293 3.3.1).
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Snd {
+    /// Oldest unacknowledged number.
+    pub una: Seq,
+    /// Next number to send; retransmissions do not move it back.
+    pub nxt: Seq,
+    /// Window of the peer in octets.
+    pub wnd: u32,
+    /// Largest window that the peer ever offered.
+    pub max_wnd: u32,
+    /// SEG.SEQ of the last window update.
+    pub wl1: Seq,
+    /// SEG.ACK of the last window update.
+    pub wl2: Seq,
+    /// One past the last urgent octet, while `URG_SENDING`.
+    pub up: Seq,
+    /// Octets acknowledged after the SYN, saturating: bounds the acceptable ACK field (RFC 5961 5).
+    pub acked: u32,
+    /// Effective send MSS: options that every segment carries are subtracted.
+    pub mss: u16,
+    /// What the peer said, or the default (RFC 9293 MUST-15).
+    pub peer_mss: u16,
+    /// The peer's shift.
+    pub wscale: u8,
+}
+
+/// The variables of the receive sequence space (RFC 9293 3.3.1).
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Rcv {
+    /// Next number expected.
+    pub nxt: Seq,
+    /// Right edge that was offered at most: RCV.NXT + RCV.WND. Never moves left (RFC 9293 SHLD-14).
+    pub adv: Seq,
+    /// RCV.NXT in the last segment sent (RFC 7323 Last.ACK.sent).
+    pub last_ack_sent: Seq,
+    /// One past the last urgent octet, while `URG_RECEIVING`.
+    pub up: Seq,
+    /// Largest buffer in octets.
+    pub limit: u32,
+    /// Octets received since the last ACK was sent.
+    pub unacked: u32,
+    /// TS.Recent (RFC 7323 4.3).
+    pub ts_recent: u32,
+    /// When TS.Recent was taken.
+    pub ts_recent_at: Instant,
+    /// Largest segment that our side takes, as offered.
+    pub our_mss: u16,
+    /// Largest segment seen: what "full-sized" means for delayed ACKs.
+    pub seen_mss: u16,
+    /// Our shift.
+    pub wscale: u8,
+}
+
+/// Facts about a connection, one bit each.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Bits(u32);
+
+impl Bits {
+    /// SYN_RCVD was reached from SYN_SENT (RFC 9293 MUST-11).
+    pub const ACTIVE: Bits = Bits(1);
+    /// SYN or SYN,ACK has to go out.
+    pub const SYN_DUE: Bits = Bits(1 << 1);
+    /// An ACK has to go out now; `ack_why` says why.
+    pub const ACK_NOW: Bits = Bits(1 << 2);
+    /// Nagle's algorithm is off.
+    pub const NODELAY: Bits = Bits(1 << 3);
+    /// SACK was agreed.
+    pub const SACK_OK: Bits = Bits(1 << 4);
+    /// Timestamps were agreed (RFC 7323 Snd.TS.OK).
+    pub const TS_OK: Bits = Bits(1 << 5);
+    /// The application closed our direction: FIN follows the last octet.
+    pub const FIN_QUEUED: Bits = Bits(1 << 6);
+    /// FIN was sent: it is SND.NXT - 1.
+    pub const FIN_SENT: Bits = Bits(1 << 7);
+    /// No application holds this connection.
+    pub const ORPHAN: Bits = Bits(1 << 8);
+    /// The application reads no more: text is acknowledged and discarded.
+    pub const SHUT_READ: Bits = Bits(1 << 9);
+    /// The peer's FIN was taken in order.
+    pub const PEER_FIN: Bits = Bits(1 << 10);
+    /// Urgent text lies ahead of the reader.
+    pub const URG_RECEIVING: Bits = Bits(1 << 11);
+    /// Urgent text is unacknowledged or unsent.
+    pub const URG_SENDING: Bits = Bits(1 << 12);
+    /// A zero-window probe has to go out.
+    pub const PROBE_DUE: Bits = Bits(1 << 13);
+    /// A keepalive probe has to go out.
+    pub const KEEPALIVE_DUE: Bits = Bits(1 << 14);
+    /// The override timer allows one small segment.
+    pub const SMALL_OK: Bits = Bits(1 << 15);
+    /// Fast recovery until `recover` is acknowledged.
+    pub const RECOVERY: Bits = Bits(1 << 16);
+    /// Recovery after a timeout until `recover` is acknowledged.
+    pub const LOSS: Bits = Bits(1 << 17);
+    /// The next retransmission goes out whatever cwnd says.
+    pub const RETRANSMIT_NOW: Bits = Bits(1 << 18);
+    /// ESTABLISHED was reached.
+    pub const CONNECTED: Bits = Bits(1 << 19);
+    /// A window probe is in flight or was refused.
+    pub const PROBED: Bits = Bits(1 << 20);
+
+    #[inline]
+    pub fn has(self, b: Bits) -> bool {
+        self.0 & b.0 != 0
+    }
+    #[inline]
+    pub fn set(&mut self, b: Bits) {
+        self.0 |= b.0;
+    }
+    #[inline]
+    pub fn clear(&mut self, b: Bits) {
+        self.0 &= !b.0;
+    }
+    /// Clears and tells whether it was set.
+    #[inline]
+    pub fn take(&mut self, b: Bits) -> bool {
+        let had = self.has(b);
+        self.clear(b);
+        had
+    }
+}
+
+/// What the sender's one timer is for: these exclude each other.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum SendTimer {
+    Retransmit,
+    Persist,
+    SwsOverride,
+}
+
+/// Deadlines; [`Instant::NEVER`] when off.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Timers {
+    pub send: Instant,
+    pub send_kind: SendTimer,
+    pub delayed_ack: Instant,
+    pub fin_wait_2: Instant,
+    /// When the oldest unacknowledged octet began to wait: last progress, or first sent.
+    pub stalled_since: Instant,
+    /// When the last segment arrived: keepalive and idle rules count from here.
+    pub last_heard: Instant,
+    /// When text was last sent (RFC 5681 4.1).
+    pub last_sent: Instant,
+    /// No duplicate or challenge ACK before this (RFC 5961 7).
+    pub next_ac: Instant,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) tuple: Tuple,
     pub(crate) state: State,
+    pub(crate) bits: Bits,
+    pub(crate) iss: Seq,
+    pub(crate) irs: Seq,
+    pub(crate) snd: Snd,
+    pub(crate) rcv: Rcv,
+    pub(crate) ts_offset: u32,
+    pub(crate) rto: Rto,
+    pub(crate) cc: Reno,
+    /// SND.NXT when the last recovery began (RFC 6582, 6675).
+    pub(crate) recover: Seq,
+    /// One round-trip sample per round: the next when this is acknowledged.
+    pub(crate) sample_at: Seq,
+    pub(crate) timers: Timers,
+    pub(crate) send: SendQueue,
+    pub(crate) send_limit: u32,
+    pub(crate) log: SentLog,
+    pub(crate) recv: RecvQueue,
+    /// The duplicate to report next (RFC 2883).
+    pub(crate) dsack: Option<SackBlock>,
+    pub(crate) dup_acks: u8,
+    pub(crate) probes: u8,
+    pub(crate) keepalive_probes: u8,
+    pub(crate) syn_retries: u8,
+    pub(crate) ack_why: Why,
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) soft_error: Option<SoftError>,
+    pub(crate) closed: Option<CloseReason>,
+    /// MTU from an ICMP message that waits for a timeout to confirm it (RFC 5927 7.2); 0: none.
+    pub(crate) claimed_mtu: u16,
+    /// Largest segment that the peer acknowledged.
+    pub(crate) proven_mss: u16,
+    pub(crate) retransmits: u32,
+    /// User timeout in milliseconds; 0: the retry limits; `u32::MAX`: never.
+    pub(crate) user_timeout: u32,
+    /// Linger in seconds.
+    pub(crate) linger: Option<u16>,
+    pub(crate) keepalive: Option<Box<Keepalive>>,
+}
+
+/// The default MSS if the peer's SYN names none (RFC 9293 MUST-15).
+pub(crate) fn default_mss(tuple: &Tuple) -> u16 {
+    if tuple.remote.addr.is_v4() { 536 } else { 1220 }
+}
+
+/// The window in a SYN: never scaled (RFC 7323 2.2).
+pub(crate) fn syn_window(limit: u32) -> u16 {
+    u16::try_from(limit).unwrap_or(u16::MAX)
 }
 
 impl Connection {
     /// Active open: SYN_SENT. `our_mss` is what our side takes (interface MTU less headers).
     pub fn open(tuple: Tuple, iss: Seq, ts_offset: u32, our_mss: u16, cx: &mut Cx<'_>) -> Connection {
-        todo!("{tuple} {iss} {ts_offset} {our_mss} {}", cx.now.nanos())
+        let mut c = Connection::blank(tuple, iss, ts_offset, our_mss, cx);
+        c.bits.set(Bits::ACTIVE);
+        c.bits.set(Bits::SYN_DUE);
+        c.timers.send = cx.now + c.rto.current(cx.cfg);
+        c.step(cx, Trigger::Connect);
+        c
     }
 
     /// Passive open completed: ESTABLISHED is reached when the completing segment goes through
     /// [`Connection::on_segment`], which the caller does next.
     pub fn promote(rec: &SynRecord, cx: &mut Cx<'_>) -> Connection {
-        todo!("{rec:?} {}", cx.now.nanos())
+        let mut c = Connection::blank(rec.tuple, rec.iss, rec.ts_offset, rec.our_mss, cx);
+        c.state = State::SynReceived;
+        c.take_peer_syn(rec.irs, &rec.offer, cx);
+        c.snd.wnd = u32::from(rec.peer_wnd);
+        c.snd.max_wnd = c.snd.wnd;
+        c.syn_retries = rec.retries;
+        c.timers.stalled_since = rec.sent;
+        c.timers.next_ac = rec.next_ac;
+        c
     }
 
-    /// A segment for this 4-tuple arrived (RFC 9293 3.10.7).
-    pub fn on_segment(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
-        todo!("{seg:?} {}", cx.now.nanos())
+    /// A record in CLOSED that knows only our side.
+    fn blank(tuple: Tuple, iss: Seq, ts_offset: u32, our_mss: u16, cx: &Cx<'_>) -> Connection {
+        let cfg = cx.cfg;
+        let peer_mss = default_mss(&tuple);
+        Connection {
+            tuple,
+            state: State::Closed,
+            bits: Bits::default(),
+            iss,
+            irs: Seq::default(),
+            snd: Snd {
+                una: iss,
+                nxt: iss + 1,
+                wnd: 0,
+                max_wnd: 0,
+                wl1: Seq::default(),
+                wl2: iss,
+                up: iss,
+                acked: 0,
+                mss: peer_mss.min(our_mss),
+                peer_mss,
+                wscale: 0,
+            },
+            rcv: Rcv {
+                nxt: Seq::default(),
+                adv: Seq::default(),
+                last_ack_sent: Seq::default(),
+                up: Seq::default(),
+                limit: cfg.recv_buffer,
+                unacked: 0,
+                ts_recent: 0,
+                ts_recent_at: cx.now,
+                our_mss,
+                seen_mss: 0,
+                wscale: 0,
+            },
+            ts_offset,
+            rto: Rto::default(),
+            cc: Reno::new(u32::from(peer_mss)),
+            recover: iss,
+            sample_at: iss,
+            timers: Timers {
+                send: Instant::NEVER,
+                send_kind: SendTimer::Retransmit,
+                delayed_ack: Instant::NEVER,
+                fin_wait_2: Instant::NEVER,
+                stalled_since: cx.now,
+                last_heard: cx.now,
+                last_sent: cx.now,
+                next_ac: Instant::ZERO,
+            },
+            send: SendQueue::default(),
+            send_limit: cfg.send_buffer,
+            log: SentLog::default(),
+            recv: RecvQueue::default(),
+            dsack: None,
+            dup_acks: 0,
+            probes: 0,
+            keepalive_probes: 0,
+            syn_retries: 0,
+            ack_why: Why::Ack,
+            ttl: cfg.ttl,
+            tos: 0,
+            soft_error: None,
+            closed: None,
+            claimed_mtu: 0,
+            proven_mss: 0,
+            retransmits: 0,
+            user_timeout: 0,
+            linger: None,
+            keepalive: None,
+        }
     }
 
-    /// [`Connection::poll_timeout`] has passed. May be called early: nothing happens then.
-    pub fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Verdict {
-        todo!("{}", cx.now.nanos())
+    /// The peer's SYN was taken: its number and what was agreed.
+    pub(crate) fn take_peer_syn(&mut self, irs: Seq, offer: &SynOffer, cx: &Cx<'_>) {
+        self.irs = irs;
+        self.rcv.nxt = irs + 1;
+        self.rcv.last_ack_sent = self.rcv.nxt;
+        self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.limit));
+        self.snd.wl1 = irs;
+        if let Some(shift) = offer.peer_wscale {
+            self.snd.wscale = shift;
+            self.rcv.wscale = cx.cfg.recv_wscale();
+        }
+        if offer.sack {
+            self.bits.set(Bits::SACK_OK);
+        }
+        if let Some(val) = offer.ts_recent {
+            self.bits.set(Bits::TS_OK);
+            self.rcv.ts_recent = val;
+            self.rcv.ts_recent_at = cx.now;
+        }
+        self.snd.peer_mss = offer.peer_mss;
+        self.set_mss(offer.peer_mss.min(self.rcv.our_mss), cx.cfg);
+        self.cc = Reno::new(u32::from(self.snd.mss));
     }
 
-    /// An ICMP error that quotes this 4-tuple and `seq` (RFC 5927 checks happen here).
-    ///
-    /// # Errors
-    /// `IcmpUnmatched` if the quoted number is not in flight.
-    pub fn on_icmp(&mut self, cx: &mut Cx<'_>, notice: Notice, seq: Seq) -> Result<Verdict, DropReason> {
-        todo!("{notice:?} {seq} {}", cx.now.nanos())
+    /// Effective send MSS from the largest segment that path and peer take (RFC 9293 MUST-16, RFC 6691).
+    pub(crate) fn set_mss(&mut self, mss: u16, cfg: &Config) {
+        let options = if self.bits.has(Bits::TS_OK) { 12 } else { 0 };
+        self.snd.mss = mss.max(cfg.min_mss).saturating_sub(options).max(8);
     }
 
-    /// The next segment to send, if any. Committed on return: ask the sink for room first.
-    pub fn poll_transmit(&mut self, cx: &mut Cx<'_>, lim: TxLimits) -> Option<Transmit<'_>> {
-        todo!("{lim:?} {}", cx.now.nanos())
+    /// Moves through the state table and tells the probe. A trigger without meaning changes nothing.
+    pub(crate) fn step(&mut self, cx: &mut Cx<'_>, by: Trigger) {
+        let from = self.state;
+        if let Some(to) = from.on(by) {
+            self.state = to;
+            cx.emit(&self.tuple, || Event::State { from, to, by });
+        }
     }
 
-    /// Whether [`Connection::poll_transmit`] may have something; cheap.
-    pub fn wants_transmit(&self) -> bool {
-        todo!()
+    /// Ends the record: CLOSED by `by`, for `reason`.
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_>, by: Trigger, reason: CloseReason) -> Verdict {
+        self.step(cx, by);
+        self.closed = Some(reason);
+        self.send.clear(cx.pool);
+        self.log.clear();
+        self.recv.forget_held();
+        self.stop_timers();
+        cx.emit(&self.tuple, || Event::Closed(reason));
+        Verdict::Gone(reason)
     }
 
-    /// When [`Connection::on_timeout`] wants to be called; [`Instant::NEVER`] if never.
-    pub fn poll_timeout(&self) -> Instant {
-        todo!()
+    /// TIME_WAIT was reached: everything but the small record is at rest (RFC 9293 3.10.7.4: other timers off).
+    pub(crate) fn rest(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        self.send.clear(cx.pool);
+        self.log.clear();
+        self.recv.forget_held();
+        let tw = TimeWait {
+            tuple: self.tuple,
+            snd_nxt: self.snd.nxt,
+            rcv_nxt: self.rcv.nxt,
+            rcv_wnd: self.rcv_wnd(),
+            ack_floor: self.ack_floor(),
+            rcv_wscale: self.rcv.wscale,
+            ts_recent: self.bits.has(Bits::TS_OK).then_some(self.rcv.ts_recent),
+            ts_recent_at: self.rcv.ts_recent_at,
+            ts_offset: self.ts_offset,
+            expires: cx.now + cx.cfg.time_wait(),
+            next_ac: self.timers.next_ac,
+            tos: self.tos,
+            ttl: self.ttl,
+        };
+        // The FIN that brought us here is acknowledged from the small record.
+        if self.bits.take(Bits::ACK_NOW) {
+            cx.reply = Some(tw.ack(cx));
+        }
+        self.stop_timers();
+        Verdict::Linger(tw)
     }
 
-    /// What the application can do now.
-    pub fn readiness(&self) -> Readiness {
-        todo!()
+    pub(crate) fn stop_timers(&mut self) {
+        self.timers.send = Instant::NEVER;
+        self.timers.delayed_ack = Instant::NEVER;
+        self.timers.fin_wait_2 = Instant::NEVER;
+        self.bits.clear(Bits::ACK_NOW);
+        self.bits.clear(Bits::SYN_DUE);
+        self.bits.clear(Bits::PROBE_DUE);
+        self.bits.clear(Bits::KEEPALIVE_DUE);
     }
 
-    /// Queues octets; returns how many fitted.
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn write(&mut self, cx: &mut Cx<'_>, data: &[u8]) -> Result<usize, WriteError> {
-        todo!("{data:?} {}", cx.now.nanos())
+    /// RCV.WND in octets.
+    #[inline]
+    pub(crate) fn rcv_wnd(&self) -> u32 {
+        self.rcv.adv.since(self.rcv.nxt)
     }
 
-    /// As [`Connection::write`], and the last octet taken is marked urgent (RFC 9293 3.8.5).
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn write_urgent(&mut self, cx: &mut Cx<'_>, data: &[u8]) -> Result<usize, WriteError> {
-        todo!("{data:?} {}", cx.now.nanos())
+    /// Lowest acceptable SEG.ACK: SND.UNA - min(MAX.SND.WND, octets acknowledged) (RFC 5961 5).
+    #[inline]
+    pub(crate) fn ack_floor(&self) -> Seq {
+        self.snd.una - self.snd.max_wnd.min(self.snd.acked)
     }
 
-    /// Takes octets in order; `Ok(0)` is the end of the peer's stream (or an empty `into`).
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn read(&mut self, cx: &mut Cx<'_>, into: &mut [u8]) -> Result<usize, ReadError> {
-        todo!("{into:?} {}", cx.now.nanos())
+    /// Whether our SYN is acknowledged.
+    #[inline]
+    pub(crate) fn syn_acked(&self) -> bool {
+        self.snd.una != self.iss || self.snd.acked > 0
     }
 
-    /// As [`Connection::read`], but the octets stay.
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn peek(&self, into: &mut [u8]) -> Result<usize, ReadError> {
-        todo!("{into:?}")
+    /// Sequence number of the first octet in the send queue.
+    #[inline]
+    pub(crate) fn queue_start(&self) -> Seq {
+        if self.syn_acked() { self.snd.una } else { self.iss + 1 }
     }
 
-    /// Octets up to the urgent mark that were not read yet (RFC 9293 MUST-33).
-    pub fn urgent(&self) -> Option<u32> {
-        todo!()
+    /// One past the last octet in the send queue: the number of our FIN, if there will be one.
+    #[inline]
+    pub(crate) fn queue_end(&self) -> Seq {
+        self.queue_start() + self.send.len()
     }
 
-    /// Closes one or both directions for the application; the record stays with it (RFC 9293 3.10.4, 3.6).
-    pub fn shutdown(&mut self, cx: &mut Cx<'_>, how: Shutdown) -> Verdict {
-        todo!("{how:?} {}", cx.now.nanos())
+    /// Octets in the send queue that were never sent.
+    #[inline]
+    pub(crate) fn unsent(&self) -> u32 {
+        if self.bits.has(Bits::FIN_SENT) { 0 } else { self.queue_end().since(self.snd.nxt) }
     }
 
-    /// The application lets go: full close. Unread text, or text that arrives later, resets (RFC 2525 2.17); with
-    /// linger zero it aborts. The connection is an orphan from here on.
-    pub fn close(&mut self, cx: &mut Cx<'_>) -> Verdict {
-        todo!("{}", cx.now.nanos())
-    }
-
-    /// ABORT (RFC 9293 3.10.5): RST in [`Cx::reply`] where the state asks for one.
-    pub fn abort(&mut self, cx: &mut Cx<'_>) -> Verdict {
-        todo!("{}", cx.now.nanos())
-    }
-
-    /// Nobody holds this connection any more: after `Gone` or `Linger` it can be freed.
-    pub fn is_orphan(&self) -> bool {
-        todo!()
-    }
-
-    /// Gives all buffers back to the pool; call before dropping the record.
-    pub fn release(&mut self, cx: &mut Cx<'_>) {
-        todo!("{}", cx.now.nanos())
-    }
-
-    /// The connection's name.
-    pub fn tuple(&self) -> &Tuple {
-        &self.tuple
-    }
-
-    /// The state.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// A copy of everything worth showing.
-    pub fn info(&self) -> Info {
-        todo!()
-    }
-
-    /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
-    pub fn set_nodelay(&mut self, on: bool) {
-        todo!("{on}")
-    }
-
-    /// Whether Nagle's algorithm is off.
-    pub fn nodelay(&self) -> bool {
-        todo!()
-    }
-
-    /// Keepalive on with these times (`None`: off), RFC 9293 MUST-24, MUST-27.
-    pub fn set_keepalive(&mut self, cx: &Cx<'_>, times: Option<Keepalive>) {
-        todo!("{times:?} {}", cx.now.nanos())
-    }
-
-    /// Keepalive times if it is on.
-    pub fn keepalive(&self) -> Option<Keepalive> {
-        todo!()
-    }
-
-    /// R2 as a time (RFC 9293 MUST-21, RFC 5482): `None` means the default retry limits, `Some(Duration::MAX)` never.
-    pub fn set_user_timeout(&mut self, cx: &Cx<'_>, timeout: Option<Duration>) {
-        todo!("{timeout:?} {}", cx.now.nanos())
-    }
-
-    /// The user timeout.
-    pub fn user_timeout(&self) -> Option<Duration> {
-        todo!()
-    }
-
-    /// What [`Connection::close`] does: `Some(zero)` aborts; other values only bound how long a blocking close waits.
-    pub fn set_linger(&mut self, linger: Option<Duration>) {
-        todo!("{linger:?}")
-    }
-
-    /// The linger time.
-    pub fn linger(&self) -> Option<Duration> {
-        todo!()
-    }
-
-    /// Largest receive buffer in octets. Growing takes effect at once; shrinking never takes back what was offered.
-    pub fn set_recv_buffer(&mut self, octets: u32) {
-        todo!("{octets}")
-    }
-
-    /// Largest receive buffer in octets.
-    pub fn recv_buffer(&self) -> u32 {
-        todo!()
-    }
-
-    /// Largest send buffer in octets.
-    pub fn set_send_buffer(&mut self, octets: u32) {
-        todo!("{octets}")
-    }
-
-    /// Largest send buffer in octets.
-    pub fn send_buffer(&self) -> u32 {
-        todo!()
-    }
-
-    /// Time to live or hop limit of this connection's packets.
-    pub fn set_ttl(&mut self, ttl: u8) {
-        todo!("{ttl}")
-    }
-
-    /// Time to live or hop limit.
-    pub fn ttl(&self) -> u8 {
-        todo!()
-    }
-
-    /// Diffserv code point, 0 to 63 (RFC 9293 MUST-48).
-    pub fn set_dscp(&mut self, dscp: u8) {
-        todo!("{dscp}")
-    }
-
-    /// The traffic class octet: DSCP and ECN bits.
-    pub fn tos(&self) -> u8 {
-        todo!()
-    }
-
-    /// Takes the last soft error (RFC 9293 SHLD-25).
-    pub fn take_soft_error(&mut self) -> Option<SoftError> {
-        todo!()
+    /// TSval (RFC 7323 5.4): milliseconds with an offset of this pair of endpoints.
+    #[inline]
+    pub(crate) fn ts_now(&self, now: Instant) -> u32 {
+        (now.millis() as u32).wrapping_add(self.ts_offset)
     }
 }
 
-/// The effective settings that a new record starts from.
-#[allow(dead_code, reason = "skeleton")]
-fn unused(_: &Config) {}
+#[cfg(test)]
+mod tests;

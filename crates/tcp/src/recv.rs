@@ -1,1 +1,169 @@
-//! recv
+//! The receive side: octets in order for the application, ranges that wait for a gap to fill.
+
+pub mod ranges;
+
+use alloc::vec::Vec;
+
+use synfin_wire::{SackBlock, Seq};
+
+use crate::Pool;
+use crate::bytes::ByteQueue;
+use ranges::Ranges;
+
+/// What a piece of text did to the queue.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Taken {
+    /// Octets by which RCV.NXT moves.
+    pub advanced: u32,
+    /// Octets held behind a gap.
+    pub held: u32,
+    /// A gap was filled, wholly or in part.
+    pub filled: bool,
+    /// Octets that found no memory or no range; the peer will send them again.
+    pub refused: u32,
+}
+
+/// Received octets between what the application has read and the right edge of the window.
+///
+/// Offsets count octets of the peer's stream from its beginning; 64 bits never wrap.
+#[derive(Debug, Default)]
+pub struct RecvQueue {
+    bytes: ByteQueue,
+    /// Offset of the first unread octet.
+    read: u64,
+    /// Offset of RCV.NXT.
+    next: u64,
+    ranges: Ranges,
+    /// Offset of the peer's FIN when it was seen ahead of RCV.NXT.
+    fin: Option<u64>,
+}
+
+impl RecvQueue {
+    /// Octets in order that were not read.
+    #[inline]
+    pub fn readable(&self) -> u32 {
+        (self.next - self.read) as u32
+    }
+
+    /// Whether octets or a FIN are held behind a gap.
+    #[inline]
+    pub fn has_gap(&self) -> bool {
+        !self.ranges.is_empty() || self.fin.is_some()
+    }
+
+    /// Takes text that starts `ahead` octets after RCV.NXT and fits the window. The first octet received wins:
+    /// what is already here is never overwritten.
+    pub fn take(&mut self, pool: &mut Pool, ahead: u32, data: &[u8], max_ranges: usize) -> Taken {
+        let start = self.next + u64::from(ahead);
+        let end = start + data.len() as u64;
+        if ahead == 0 && self.ranges.is_empty() {
+            let n = self.bytes.write_at(pool, self.readable() as usize, data) as u32;
+            self.next += u64::from(n);
+            return Taken { advanced: n, refused: data.len() as u32 - n, ..Taken::default() };
+        }
+        if ahead > 0 && self.ranges.len() >= max_ranges && !self.ranges.touches(start, end) {
+            return Taken { refused: data.len() as u32, ..Taken::default() };
+        }
+        let had_gap = !self.ranges.is_empty();
+        let mut written = 0;
+        let mut refused = 0;
+        for (from, to) in self.ranges.gaps(start, end) {
+            let part = data.get((from - start) as usize..(to - start) as usize).unwrap_or_default();
+            let n = self.bytes.write_at(pool, (from - self.read) as usize, part);
+            self.ranges.insert(from, from + n as u64);
+            written += n as u32;
+            refused += (part.len() - n) as u32;
+        }
+        if written == 0 {
+            self.ranges.touch(start);
+        }
+        let before = self.next;
+        self.next = self.ranges.drain_from(self.next);
+        let advanced = (self.next - before) as u32;
+        let held = if ahead > 0 { written } else { 0 };
+        Taken { advanced, held, filled: had_gap && advanced > 0, refused }
+    }
+
+    /// Remembers a FIN that lies `ahead` octets after RCV.NXT. The first one counts.
+    pub fn hold_fin(&mut self, ahead: u32) {
+        self.fin.get_or_insert(self.next + u64::from(ahead));
+    }
+
+    /// Whether the held FIN is next in order now.
+    pub fn fin_due(&self) -> bool {
+        self.fin == Some(self.next)
+    }
+
+    /// Forgets what lies behind a gap: the stream has ended.
+    pub fn forget_held(&mut self) {
+        self.fin = None;
+        self.ranges.clear();
+    }
+
+    /// Copies octets to the application and drops them.
+    pub fn read(&mut self, pool: &mut Pool, into: &mut [u8]) -> usize {
+        let n = self.peek(into);
+        self.discard(pool, n as u32);
+        n
+    }
+
+    /// Copies octets to the application.
+    pub fn peek(&self, into: &mut [u8]) -> usize {
+        let n = into.len().min(self.readable() as usize);
+        into.get_mut(..n).map_or(0, |to| self.bytes.copy_out(0, to))
+    }
+
+    /// Drops `n` octets that are in order.
+    pub fn discard(&mut self, pool: &mut Pool, n: u32) {
+        let n = n.min(self.readable());
+        self.bytes.advance(pool, n as usize);
+        self.read += u64::from(n);
+        if self.readable() == 0 && self.ranges.is_empty() {
+            self.bytes.clear(pool);
+        }
+    }
+
+    /// Gives all memory back; nothing is readable afterwards.
+    pub fn clear(&mut self, pool: &mut Pool) {
+        self.bytes.clear(pool);
+        self.read = self.next;
+        self.forget_held();
+    }
+
+    /// SACK blocks to report, the most recent first (RFC 2018 4).
+    pub fn sack_blocks(&self, rcv_nxt: Seq, out: &mut Vec4) {
+        for (from, to) in self.ranges.recent() {
+            out.push(SackBlock {
+                left: rcv_nxt + (from - self.next) as u32,
+                right: rcv_nxt + (to - self.next) as u32,
+            });
+        }
+    }
+
+    /// Every held range as offsets from RCV.NXT, in order. For dumps and tests.
+    pub fn held(&self) -> Vec<(u32, u32)> {
+        self.ranges.iter().map(|(a, b)| ((a - self.next) as u32, (b - self.next) as u32)).collect()
+    }
+}
+
+/// Up to four SACK blocks.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Vec4 {
+    /// The blocks; the first `len` count.
+    pub blocks: [SackBlock; 4],
+    /// How many.
+    pub len: u8,
+}
+
+impl Vec4 {
+    /// Adds a block; a fifth is dropped.
+    pub fn push(&mut self, b: SackBlock) {
+        if let Some(slot) = self.blocks.get_mut(usize::from(self.len)) {
+            *slot = b;
+            self.len += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

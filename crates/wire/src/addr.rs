@@ -20,7 +20,9 @@ impl Addr {
     #[inline]
     pub const fn v4(o: [u8; 4]) -> Addr {
         let p = V4_PREFIX;
-        Addr([p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], o[0], o[1], o[2], o[3]])
+        Addr([
+            p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], o[0], o[1], o[2], o[3],
+        ])
     }
 
     /// An IPv6 address from its sixteen octets. IPv4-mapped octets yield an IPv4 address.
@@ -190,3 +192,6 @@ impl fmt::Debug for Tuple {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests;

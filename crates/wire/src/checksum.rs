@@ -4,7 +4,9 @@ use crate::Addr;
 
 /// A running one's-complement sum over 16-bit big-endian words.
 ///
-/// Parts may be added in any order as long as each but the last has even length, or its parity is passed on.
+/// Parts may be added in any order as long as each but the last has even length; [`Sum::add_all`] takes any lengths.
+///
+/// Inside, words are summed in the machine's byte order and swapped once at the end (RFC 1071 2(B)).
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Sum(u64);
 
@@ -15,29 +17,111 @@ impl Sum {
     }
 
     /// The sum of the TCP or ICMPv6 pseudo-header (RFC 9293 3.1, RFC 8200 8.1); `len` is the length of the upper-layer packet.
+    #[inline]
     pub fn pseudo(src: Addr, dst: Addr, protocol: u8, len: u32) -> Self {
-        todo!("{src} {dst} {protocol} {len}")
+        // The prefix of an IPv4-mapped address is a single word 0xffff, which is zero in one's-complement
+        // arithmetic: both IP versions take the same way.
+        let [a, b] = words(src.octets());
+        let [c, d] = words(dst.octets());
+        let rest = u64::from(u16::from_ne_bytes([0, protocol])) + u64::from(len.to_be());
+        Sum(a + b + c + d + rest)
     }
 
     /// Adds octets that start at an even position of the packet.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the right side is octets, not a sum; `add` is the plain word"
+    )]
+    #[inline]
     #[must_use]
     pub fn add(self, bytes: &[u8]) -> Self {
-        todo!("{bytes:?}")
+        Sum(wrap(self.0 + raw_sum(bytes)))
     }
 
     /// Adds the slices of a packet one after another, whatever their lengths.
     #[must_use]
     pub fn add_all(self, parts: &[&[u8]]) -> Self {
-        todo!("{parts:?}")
+        let (mut sum, mut odd) = (self.0, false);
+        for part in parts {
+            let s = raw_sum(part);
+            // Starting in the middle of a word swaps the halves of every word (RFC 1071 2(B)).
+            sum = wrap(sum + if odd { u64::from(fold(s).swap_bytes()) } else { s });
+            odd ^= part.len() % 2 == 1;
+        }
+        Sum(sum)
     }
 
-    /// The checksum field: the complement of the folded sum.
+    /// The checksum field: the complement of the folded sum. Over a packet that carries its checksum: 0 if it is right.
+    #[inline]
     pub fn finish(self) -> u16 {
-        todo!()
+        !self.partial()
     }
 
     /// The folded sum, not complemented: what a device with checksum offload expects in the field.
+    #[inline]
     pub fn partial(self) -> u16 {
-        todo!()
+        u16::from_be(fold(self.0))
     }
 }
+
+/// The two halves of a word, added: the same number modulo 2^16 - 1 (and modulo 2^32 - 1), far from overflow.
+#[inline]
+const fn wrap(sum: u64) -> u64 {
+    (sum & 0xffff_ffff) + (sum >> 32)
+}
+
+/// The sum in 16 bits; zero only for a sum of nothing but zeros.
+#[inline]
+const fn fold(sum: u64) -> u16 {
+    let s = wrap(wrap(sum));
+    let s = (s & 0xffff) + (s >> 16);
+    let s = (s & 0xffff) + (s >> 16);
+    ((s & 0xffff) + (s >> 16)) as u16
+}
+
+/// Eight octets each, wrapped to less than 2^33.
+#[inline]
+fn words(octets: &[u8; 16]) -> [u64; 2] {
+    let mut out = [0; 2];
+    for (o, w) in out.iter_mut().zip(octets.as_chunks::<8>().0) {
+        *o = wrap(u64::from_ne_bytes(*w));
+    }
+    out
+}
+
+/// The sum of the slice's words in the machine's byte order, the last octet padded with zero. Less than 2^63 for
+/// any slice that fits in memory: the lanes add at most 2^33 for each 8 octets.
+#[inline]
+fn raw_sum(bytes: &[u8]) -> u64 {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let mut sum = 0;
+    if !blocks.is_empty() {
+        // Independent lanes, so that the compiler can use vector registers.
+        let mut lanes = [0u64; 8];
+        for block in blocks {
+            for (lane, w) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                *lane += wrap(u64::from_ne_bytes(*w));
+            }
+        }
+        sum = lanes.iter().map(|&l| wrap(l)).sum();
+    }
+    let (rest, mut tail) = rest.as_chunks::<8>();
+    for w in rest {
+        sum += wrap(u64::from_ne_bytes(*w));
+    }
+    if let Some((w, rest)) = tail.split_first_chunk() {
+        sum += u64::from(u32::from_ne_bytes(*w));
+        tail = rest;
+    }
+    if let Some((w, rest)) = tail.split_first_chunk() {
+        sum += u64::from(u16::from_ne_bytes(*w));
+        tail = rest;
+    }
+    if let [last] = tail {
+        sum += u64::from(u16::from_ne_bytes([*last, 0]));
+    }
+    wrap(sum)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Why something that arrived was not used: one reason, one counter.
 
+use core::fmt;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// The reason for which a packet, a segment or a part of one was dropped.
@@ -102,3 +104,14 @@ reasons! {
     /// An answer was due but its rate limit said no.
     RateLimited = "answer rate-limited",
 }
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl core::error::Error for DropReason {}
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ impl fmt::Debug for Instant {
         write!(f, "{}.{:06}s", self.0 / 1_000_000_000, self.0 / 1_000 % 1_000_000)
     }
 }
+
+#[cfg(test)]
+mod tests;

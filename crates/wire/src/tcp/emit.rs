@@ -57,8 +57,26 @@ impl Head {
         let [fixed, options @ ..] = out.as_chunks_mut::<20>().0 else { return 0 };
         let off = ((len / 4) as u8) << 4 | (flags >> 8) as u8 & 1;
         *fixed = [
-            sp[0], sp[1], dp[0], dp[1], seq[0], seq[1], seq[2], seq[3], ack[0], ack[1], ack[2], ack[3], off,
-            flags as u8, wnd[0], wnd[1], 0, 0, up[0], up[1],
+            sp[0],
+            sp[1],
+            dp[0],
+            dp[1],
+            seq[0],
+            seq[1],
+            seq[2],
+            seq[3],
+            ack[0],
+            ack[1],
+            ack[2],
+            ack[3],
+            off,
+            flags as u8,
+            wnd[0],
+            wnd[1],
+            0,
+            0,
+            up[0],
+            up[1],
         ];
         self.opts.emit(options.as_flattened_mut());
         len
@@ -76,8 +94,10 @@ impl OptionsOut {
     fn fixed_len(&self) -> usize {
         // MSS 4, window scale 3 + 1, timestamps 10 + 2; SACK permitted shares the padding of timestamps.
         let sp = if self.sack_permitted && self.ts.is_none() { 4 } else { 0 };
-        4 * usize::from(self.mss.is_some()) + 4 * usize::from(self.wscale.is_some())
-            + 12 * usize::from(self.ts.is_some()) + sp
+        4 * usize::from(self.mss.is_some())
+            + 4 * usize::from(self.wscale.is_some())
+            + 12 * usize::from(self.ts.is_some())
+            + sp
     }
 
     /// Octets of all options, a multiple of 4, at most 40.
@@ -131,3 +151,6 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

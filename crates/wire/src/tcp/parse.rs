@@ -67,11 +67,11 @@ impl<'a> Segment<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<(Ports, Segment<'a>), DropReason> {
         let Some((head, rest)) = bytes.split_first_chunk::<20>() else { return Err(DropReason::Truncated) };
         let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, off, fl, w0, w1, _, _, u0, u1] = head;
-        let options_len = match (usize::from(off >> 4) * 4).checked_sub(20) {
-            Some(n) if n <= rest.len() => n,
-            _ => return Err(DropReason::BadTcpHeader),
+        // RFC 9293 3.1: at least the fixed header, at most the segment.
+        let options_len = usize::from(off >> 4).checked_sub(5).map(|words| words * 4);
+        let Some((options, payload)) = options_len.and_then(|n| rest.split_at_checked(n)) else {
+            return Err(DropReason::BadTcpHeader);
         };
-        let (options, payload) = rest.split_at(options_len);
         let flags = Flags(u16::from(fl) | (u16::from(off & 1) << 8));
         let ctl = if flags.has(Flags::RST) {
             Control::Rst
@@ -139,10 +139,8 @@ impl<'a> OptionsIn<'a> {
                 self.wscale.get_or_insert(shift);
             }
             (4, []) => self.sack_permitted = true,
-            (5, blocks) if blocks.len() % 8 == 0 && !blocks.is_empty() => {
-                if self.sack.is_empty() {
-                    self.sack = blocks;
-                }
+            (5, blocks) if blocks.len().is_multiple_of(8) && !blocks.is_empty() => {
+                self.sack = if self.sack.is_empty() { blocks } else { self.sack };
             }
             (8, &[a, b, c, d, e, f, g, h]) => {
                 let (val, ecr) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));

@@ -1,0 +1,122 @@
+//! Answers without a connection: resets of CLOSED, what the small records ask for, ICMP.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use synfin_tcp::Why;
+use synfin_wire::{Addr, Control, Flags, Head, OptionsOut, Segment, Seq, Timestamps, Tuple};
+
+/// Most answers that wait. What is beyond is forgotten: whoever asked asks again.
+const MAX_ANSWERS: usize = 256;
+/// Packet buffers kept for later answers.
+const KEEP: usize = 32;
+
+/// One packet that has no connection to send it.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A segment without text.
+    Tcp(TcpReply),
+    /// An ICMP message.
+    Icmp(IcmpReply),
+}
+
+/// A segment without text.
+#[derive(Debug)]
+pub(crate) struct TcpReply {
+    pub(crate) tuple: Tuple,
+    pub(crate) head: Head,
+    pub(crate) why: Why,
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+}
+
+/// An ICMP message, checksum included.
+#[derive(Debug)]
+pub(crate) struct IcmpReply {
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) message: Vec<u8>,
+}
+
+/// The queue of what waits to be sent, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    queue: VecDeque<Reply>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// Who caused a reply.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Cause {
+    /// A segment or a timer: the queue's limit holds.
+    Peer,
+    /// A call of our application, once for each connection.
+    Application,
+}
+
+impl Replies {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Queues a segment; `false` if there was no room.
+    #[must_use]
+    pub(crate) fn push_tcp(&mut self, reply: TcpReply, cause: Cause) -> bool {
+        if cause == Cause::Peer && self.queue.len() >= MAX_ANSWERS {
+            return false;
+        }
+        self.queue.push_back(Reply::Tcp(reply));
+        true
+    }
+
+    /// Queues an ICMP message made of `head` and `body`; `false` if there was no room.
+    #[must_use]
+    pub(crate) fn push_icmp(&mut self, src: Addr, dst: Addr, head: &[u8], body: &[u8]) -> bool {
+        if self.queue.len() >= MAX_ANSWERS {
+            return false;
+        }
+        let mut message = self.spare.pop().unwrap_or_default();
+        message.extend_from_slice(head);
+        message.extend_from_slice(body);
+        self.queue.push_back(Reply::Icmp(IcmpReply { src, dst, message }));
+        true
+    }
+
+    /// Where the oldest reply goes.
+    pub(crate) fn next_destination(&self) -> Option<Addr> {
+        self.queue.front().map(|r| match r {
+            Reply::Tcp(t) => t.tuple.remote.addr,
+            Reply::Icmp(i) => i.dst,
+        })
+    }
+
+    /// Takes the oldest reply.
+    pub(crate) fn pop(&mut self) -> Option<Reply> {
+        self.queue.pop_front()
+    }
+
+    /// Gives the buffer of a message back that was sent.
+    pub(crate) fn recycle(&mut self, mut message: Vec<u8>) {
+        if self.spare.len() < KEEP {
+            message.clear();
+            self.spare.push(message);
+        }
+    }
+}
+
+/// The reset that answers `seg` where no connection is (RFC 9293 3.10.7.1, 3.5.2 group 1); none for a RST.
+pub(crate) fn reset_for(seg: &Segment<'_>) -> Option<Head> {
+    if seg.ctl == Control::Rst {
+        return None;
+    }
+    let (seq, ack) = match seg.ack {
+        Some(ack) => (ack, None),
+        None => (Seq::new(0), Some(seg.seq + seg.seq_len())),
+    };
+    // RFC 7323 3.2: a RST for a segment with timestamps may carry them too; we have no clock for this pair.
+    let ts = seg.opts.ts.map(|ts| Timestamps { val: 0, ecr: ts.val });
+    Some(Head { seq, ack, flags: Flags::RST, opts: OptionsOut { ts, ..OptionsOut::default() }, ..Head::default() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! Sockets like those of `std::net`.
+
+mod listener;
+mod stream;
+
+pub use listener::{Incoming, TcpListener};
+pub use stream::TcpStream;

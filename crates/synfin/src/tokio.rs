@@ -1,0 +1,1 @@
+//! Sockets like those of tokio.

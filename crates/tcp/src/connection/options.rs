@@ -1,0 +1,155 @@
+//! Options and the copy-out of a connection's variables.
+
+use core::time::Duration;
+
+use alloc::boxed::Box;
+use synfin_wire::Tuple;
+
+use super::{Bits, Connection, Info};
+use crate::error::SoftError;
+use crate::state::State;
+use crate::{Cx, Keepalive};
+
+impl Connection {
+    /// The connection's name.
+    pub fn tuple(&self) -> &Tuple {
+        &self.tuple
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// A copy of everything worth showing. RTO as the default bounds make it.
+    pub fn info(&self, cx_cfg: &crate::Config) -> Info {
+        Info {
+            state: self.state,
+            snd_una: self.snd.una,
+            snd_nxt: self.snd.nxt,
+            snd_wnd: self.snd.wnd,
+            rcv_nxt: self.rcv.nxt,
+            rcv_wnd: self.rcv_wnd(),
+            iss: self.iss,
+            irs: self.irs,
+            mss: self.snd.mss,
+            srtt: self.rto.srtt(),
+            rttvar: self.rto.rttvar(),
+            rto: self.rto.current(cx_cfg),
+            cwnd: self.cc.cwnd(),
+            ssthresh: self.cc.ssthresh(),
+            flight: self.log.flight(),
+            send_queue: self.send.len(),
+            recv_queue: self.recv.readable(),
+            retransmits: self.retransmits,
+            backoff: self.rto.backoff(),
+            timestamps: self.bits.has(Bits::TS_OK),
+            sack: self.bits.has(Bits::SACK_OK),
+            wscale: (self.rcv.wscale, self.snd.wscale),
+            soft_error: self.soft_error,
+        }
+    }
+
+    /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
+    pub fn set_nodelay(&mut self, on: bool) {
+        if on {
+            self.bits.set(Bits::NODELAY);
+        } else {
+            self.bits.clear(Bits::NODELAY);
+        }
+    }
+
+    /// Whether Nagle's algorithm is off.
+    pub fn nodelay(&self) -> bool {
+        self.bits.has(Bits::NODELAY)
+    }
+
+    /// Keepalive on with these times (`None`: off), RFC 9293 MUST-24, MUST-27.
+    pub fn set_keepalive(&mut self, cx: &Cx<'_>, times: Option<Keepalive>) {
+        if times.is_some() && self.keepalive.is_none() {
+            self.timers.last_heard = cx.now;
+        }
+        self.keepalive_probes = 0;
+        self.keepalive = times.map(Box::new);
+    }
+
+    /// Keepalive times if it is on.
+    pub fn keepalive(&self) -> Option<Keepalive> {
+        self.keepalive.as_deref().copied()
+    }
+
+    /// R2 as a time (RFC 9293 MUST-21, RFC 5482), from 1 ms: `None` means the default retry limits,
+    /// `Some(Duration::MAX)` never.
+    pub fn set_user_timeout(&mut self, timeout: Option<Duration>) {
+        self.user_timeout = timeout.map_or(0, |t| u32::try_from(t.as_millis()).unwrap_or(u32::MAX).max(1));
+    }
+
+    /// The user timeout.
+    pub fn user_timeout(&self) -> Option<Duration> {
+        match self.user_timeout {
+            0 => None,
+            u32::MAX => Some(Duration::MAX),
+            ms => Some(Duration::from_millis(u64::from(ms))),
+        }
+    }
+
+    /// What [`Connection::close`] does: `Some(zero)` aborts; other values, in whole seconds rounded up, only bound how
+    /// long a blocking close waits.
+    pub fn set_linger(&mut self, linger: Option<Duration>) {
+        self.linger = linger.map(|t| {
+            let up = t.as_secs() + u64::from(t.subsec_nanos() > 0);
+            u16::try_from(up).unwrap_or(u16::MAX)
+        });
+    }
+
+    /// The linger time.
+    pub fn linger(&self) -> Option<Duration> {
+        self.linger.map(|s| Duration::from_secs(u64::from(s)))
+    }
+
+    /// Largest receive buffer in octets. Growing takes effect at once; shrinking never takes back what was offered.
+    pub fn set_recv_buffer(&mut self, octets: u32) {
+        self.rcv.limit = octets.clamp(1, 1 << 30);
+        self.consider_window_update();
+    }
+
+    /// Largest receive buffer in octets.
+    pub fn recv_buffer(&self) -> u32 {
+        self.rcv.limit
+    }
+
+    /// Largest send buffer in octets.
+    pub fn set_send_buffer(&mut self, octets: u32) {
+        self.send_limit = octets.clamp(1, 1 << 30);
+    }
+
+    /// Largest send buffer in octets.
+    pub fn send_buffer(&self) -> u32 {
+        self.send_limit
+    }
+
+    /// Time to live or hop limit of this connection's packets.
+    pub fn set_ttl(&mut self, ttl: u8) {
+        self.ttl = ttl;
+    }
+
+    /// Time to live or hop limit.
+    pub fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// Diffserv code point, 0 to 63 (RFC 9293 MUST-48); ECN bits stay.
+    pub fn set_dscp(&mut self, dscp: u8) {
+        self.tos = (dscp << 2) | (self.tos & 3);
+    }
+
+    /// The traffic class octet: DSCP and ECN bits.
+    pub fn tos(&self) -> u8 {
+        self.tos
+    }
+
+    /// Takes the last soft error (RFC 9293 SHLD-25).
+    pub fn take_soft_error(&mut self) -> Option<SoftError> {
+        self.soft_error.take()
+    }
+}

@@ -1,0 +1,372 @@
+//! The only place that emits: loss first, then probes, then new text and FIN, then a lone ACK.
+
+use synfin_wire::{Flags, Head, OptionsOut, Seq, Timestamps};
+
+use super::{Bits, Connection, SendTimer, Transmit, TxLimits, syn_window};
+use crate::Cx;
+use crate::event::{Event, Why};
+use crate::recv::Vec4;
+use crate::state::State;
+
+/// A segment decided upon: what of the send queue, with which flags, and why.
+struct Plan {
+    seq: Seq,
+    len: u32,
+    fin: bool,
+    why: Why,
+}
+
+impl Connection {
+    /// Whether [`Connection::poll_transmit`] may have something; cheap.
+    #[inline]
+    pub fn wants_transmit(&self) -> bool {
+        let due = Bits::ACK_NOW.0 | Bits::SYN_DUE.0 | Bits::PROBE_DUE.0 | Bits::KEEPALIVE_DUE.0;
+        self.bits.0 & due != 0 || (self.bits.has(Bits::CONNECTED) && self.has_unsent())
+            || self.bits.has(Bits::RETRANSMIT_NOW) || self.log.sums().2 > 0
+    }
+
+    /// Text or FIN that was never sent.
+    fn has_unsent(&self) -> bool {
+        self.unsent() > 0 || (self.fin_pending() && !self.bits.has(Bits::FIN_SENT))
+    }
+
+    /// FIN belongs to the stream now: the state left the ones that can write.
+    fn fin_pending(&self) -> bool {
+        self.bits.has(Bits::FIN_QUEUED) && !self.state.sends() && self.state != State::Closed
+    }
+
+    /// The next segment to send, if any. Committed on return: ask the sink for room first.
+    pub fn poll_transmit(&mut self, cx: &mut Cx<'_>, lim: TxLimits) -> Option<Transmit<'_>> {
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return None;
+        }
+        if self.bits.take(Bits::SYN_DUE) {
+            return Some(self.transmit_syn(cx));
+        }
+        let seg_max = self.segment_max(lim);
+        let plan = if self.bits.has(Bits::CONNECTED) {
+            self.plan_retransmit(cx, seg_max, lim)
+                .or_else(|| self.plan_probe(cx))
+                .or_else(|| self.plan_new(cx, seg_max, lim))
+        } else {
+            None
+        };
+        match plan {
+            Some(plan) => Some(self.transmit(cx, plan, seg_max)),
+            None if self.bits.has(Bits::ACK_NOW) => {
+                let why = self.ack_why;
+                let seq = self.snd.nxt;
+                Some(self.transmit(cx, Plan { seq, len: 0, fin: false, why }, seg_max))
+            }
+            None => None,
+        }
+    }
+
+    /// Octets of text that one segment on the wire may hold.
+    fn segment_max(&self, lim: TxLimits) -> u32 {
+        let options = if self.bits.has(Bits::TS_OK) { 12 } else { 0 };
+        let fits = lim.mtu_payload.saturating_sub(20 + options).max(8);
+        // SACK blocks take room from the text beside them (RFC 6691 2).
+        let sack = if self.bits.has(Bits::SACK_OK) && (self.recv.has_gap() || self.dsack.is_some()) {
+            u32::from(self.sack().len.min(if options > 0 { 3 } else { 4 })) * 8 + 4
+        } else {
+            0
+        };
+        u32::from(self.snd.mss.min(fits)).saturating_sub(sack).max(8)
+    }
+
+    /// SYN or SYN,ACK (RFC 9293 3.10.1, 3.10.7.3).
+    fn transmit_syn(&mut self, cx: &mut Cx<'_>) -> Transmit<'_> {
+        let both = self.state != State::SynSent;
+        let cfg = cx.cfg;
+        let ts = (cfg.timestamps && (!both || self.bits.has(Bits::TS_OK)))
+            .then(|| Timestamps { val: self.ts_now(cx.now), ecr: if both { self.rcv.ts_recent } else { 0 } });
+        let head = Head {
+            seq: self.iss,
+            ack: both.then_some(self.rcv.nxt),
+            wnd: syn_window(self.rcv.limit),
+            flags: Flags::SYN,
+            opts: OptionsOut {
+                mss: Some(self.rcv.our_mss),
+                // A crossing SYN,ACK offers what our SYN offered (RFC 7323 2.2).
+                wscale: (cfg.window_scaling && (!both || self.rcv.wscale > 0 || self.snd.wscale > 0))
+                    .then(|| cfg.recv_wscale()),
+                sack_permitted: cfg.sack && (!both || self.bits.has(Bits::SACK_OK)),
+                ts,
+                ..OptionsOut::default()
+            },
+            ..Head::default()
+        };
+        if both {
+            self.bits.clear(Bits::ACK_NOW);
+        }
+        let why = if self.syn_retries > 0 { Why::Timeout } else { Why::Open };
+        self.timers.last_sent = cx.now;
+        cx.emit(&self.tuple, || Event::Sent { head: &head, len: 0, gso: 0, why });
+        Transmit { head, payload: self.send.slices(0, 0), len: 0, gso: 0, why }
+    }
+
+    /// What was lost goes first, within the peer's window and the congestion window (RFC 6675 5 (C), RFC 5681 4.3).
+    fn plan_retransmit(&mut self, cx: &mut Cx<'_>, seg_max: u32, lim: TxLimits) -> Option<Plan> {
+        let Some((seq, len, last)) = self.log.next_lost() else {
+            self.bits.clear(Bits::RETRANSMIT_NOW);
+            return None;
+        };
+        // RFC 9293 SHLD-16: what lies inside the window; beyond it the probes take over.
+        let room = self.window_right().dist(seq).max(0) as u32;
+        let forced = self.bits.has(Bits::RETRANSMIT_NOW);
+        let free = self.cc.cwnd().saturating_sub(self.log.pipe());
+        if room == 0 || (!forced && free == 0) {
+            return None;
+        }
+        let fin_at = self.queue_end();
+        // A small last entry (a probe octet) is filled up with text that was not sent yet.
+        let available = if last && len < seg_max { fin_at.since(seq).max(len) } else { len };
+        let budget = if forced { seg_max } else { free.max(seg_max) };
+        let most = self.segments_that_fit(budget.min(available).min(room), seg_max, lim);
+        let fin_inside = self.bits.has(Bits::FIN_SENT) && (seq + most).after(fin_at);
+        let text = if fin_inside { most - 1 } else { most };
+        let end = seq + most;
+        if end.after(self.snd.nxt) {
+            self.snd.nxt = end;
+        }
+        let fin = fin_inside || (end == fin_at && self.fin_pending() && self.fin_may_ride(end));
+        let taken = text + u32::from(fin);
+        if fin && (end + u32::from(!fin_inside)).after(self.snd.nxt) {
+            self.snd.nxt = end + u32::from(!fin_inside);
+            self.bits.set(Bits::FIN_SENT);
+        }
+        self.log.retransmitted(seq, taken, cx.now);
+        self.bits.clear(Bits::RETRANSMIT_NOW);
+        self.retransmits = self.retransmits.saturating_add(1);
+        cx.counters.retransmits += 1;
+        if self.timers.send.is_never() {
+            self.restart_send_timer(cx);
+        }
+        let why = if self.bits.has(Bits::RECOVERY) { Why::FastRetransmit } else { Why::Timeout };
+        Some(Plan { seq, len: text, fin, why })
+    }
+
+    /// A FIN behind text that is sent now: only if it lies in the window itself, or the window cannot matter.
+    fn fin_may_ride(&self, at: Seq) -> bool {
+        at.before(self.window_right())
+    }
+
+    /// Keepalive and zero-window probes.
+    fn plan_probe(&mut self, cx: &mut Cx<'_>) -> Option<Plan> {
+        if self.bits.take(Bits::KEEPALIVE_DUE) {
+            // No text, the number before SND.NXT: unacceptable, hence answered (RFC 9293 SHLD-12).
+            self.bits.set(Bits::ACK_NOW);
+            return Some(Plan { seq: self.snd.nxt - 1, len: 0, fin: false, why: Why::Keepalive });
+        }
+        if !self.bits.take(Bits::PROBE_DUE) {
+            return None;
+        }
+        // One octet, or the FIN, at SND.UNA (RFC 9293 MUST-36).
+        self.bits.set(Bits::PROBED);
+        let seq = self.snd.una;
+        let fin = seq == self.queue_end();
+        if self.log.is_empty() {
+            if fin && !self.fin_pending() {
+                return None;
+            }
+            self.log.push(seq, 1, cx.now);
+            self.snd.nxt = seq + 1;
+            if fin {
+                self.bits.set(Bits::FIN_SENT);
+            }
+        } else {
+            self.retransmits = self.retransmits.saturating_add(1);
+        }
+        Some(Plan { seq, len: u32::from(!fin), fin, why: Why::WindowProbe })
+    }
+
+    /// Right edge of the peer's window.
+    #[inline]
+    fn window_right(&self) -> Seq {
+        self.snd.una + self.snd.wnd
+    }
+
+    /// New text and FIN, as windows, Nagle and silly-window avoidance allow (RFC 9293 3.7.4, 3.8.6.2.1).
+    fn plan_new(&mut self, cx: &mut Cx<'_>, seg_max: u32, lim: TxLimits) -> Option<Plan> {
+        if !self.has_unsent() {
+            return None;
+        }
+        let unsent = self.unsent();
+        let seq = self.snd.nxt;
+        let fin = self.fin_pending();
+        let usable = self.window_right().dist(seq).max(0) as u32;
+        if self.log.is_empty() && cx.now.since(self.timers.last_sent) > self.rto.current(cx.cfg) {
+            // RFC 5681 4.1: after idling longer than the RTO the window proves nothing.
+            self.cc.on_idle(u32::from(self.snd.mss));
+        }
+        let free = self.cc_room(seg_max);
+        let allowed = unsent.min(usable).min(free);
+        if allowed == 0 && !(unsent == 0 && fin && usable > 0) {
+            self.wait_for_window(cx, usable);
+            return None;
+        }
+        let len = self.segments_that_fit(allowed, seg_max, lim);
+        let ends = len == unsent;
+        let full = len >= seg_max;
+        if !full && !self.small_segment_allowed(len, ends, fin) {
+            // RFC 9293 3.8.6.2.1: the override timer prevents a deadlock when nothing else will come.
+            if self.log.is_empty() && self.timers.send.is_never() {
+                self.timers.send_kind = SendTimer::SwsOverride;
+                self.timers.send = cx.now + cx.cfg.sws_override;
+            }
+            return None;
+        }
+        self.bits.clear(Bits::SMALL_OK);
+        let end = seq + len;
+        let fin = fin && ends && self.fin_may_ride(end);
+        if len == 0 && !fin {
+            self.wait_for_window(cx, 0);
+            return None;
+        }
+        if self.log.is_empty() {
+            self.timers.stalled_since = cx.now;
+        }
+        self.log.push(seq, len + u32::from(fin), cx.now);
+        self.snd.nxt = end + u32::from(fin);
+        if fin {
+            self.bits.set(Bits::FIN_SENT);
+        }
+        if self.timers.send.is_never() || self.timers.send_kind != SendTimer::Retransmit {
+            // RFC 6298 5.1
+            self.timers.send_kind = SendTimer::Retransmit;
+            self.timers.send = cx.now + self.rto.current(cx.cfg);
+        }
+        Some(Plan { seq, len, fin, why: Why::New })
+    }
+
+    /// Octets that the congestion window leaves; two segments more on the first duplicate ACKs (RFC 3042).
+    fn cc_room(&self, seg_max: u32) -> u32 {
+        let recovering = self.bits.has(Bits::RECOVERY) || self.bits.has(Bits::LOSS);
+        let limited = if recovering { 0 } else { u32::from(self.dup_acks.min(2)) * seg_max };
+        let room = (self.cc.cwnd().saturating_add(limited)).saturating_sub(self.log.pipe());
+        // Less than a segment of room while something is in flight waits for the next ACK.
+        if room < seg_max && !self.log.is_empty() && room < self.unsent() { 0 } else { room }
+    }
+
+    /// A whole number of segments, as many as device and allowance take; a last short one only if it is all there is.
+    fn segments_that_fit(&self, allowed: u32, seg_max: u32, lim: TxLimits) -> u32 {
+        if allowed <= seg_max || lim.max_gso <= seg_max {
+            return allowed.min(seg_max);
+        }
+        let most = allowed.min(lim.max_gso);
+        most - most % seg_max
+    }
+
+    /// Whether a segment below full size may go (RFC 9293 3.8.6.2.1 (2), (3), (4); Nagle 3.7.4).
+    fn small_segment_allowed(&self, len: u32, ends: bool, fin: bool) -> bool {
+        if self.bits.has(Bits::SMALL_OK) {
+            return true;
+        }
+        if ends {
+            let idle = self.log.is_empty();
+            return idle || self.bits.has(Bits::NODELAY) || fin || self.bits.has(Bits::URG_SENDING);
+        }
+        len > 0 && len >= self.snd.max_wnd / 2
+    }
+
+    /// Nothing may go because the window is closed: probe after one RTO (RFC 9293 SHLD-29).
+    fn wait_for_window(&mut self, cx: &Cx<'_>, usable: u32) {
+        if usable == 0 && self.snd.wnd == 0 && self.log.is_empty() && self.timers.send.is_never() {
+            self.timers.send_kind = SendTimer::Persist;
+            self.timers.send = cx.now + self.rto.current(cx.cfg).min(cx.cfg.persist_max);
+            self.timers.stalled_since = cx.now;
+        }
+    }
+
+    /// Builds the segment that was planned.
+    fn transmit(&mut self, cx: &mut Cx<'_>, plan: Plan, seg_max: u32) -> Transmit<'_> {
+        let Plan { seq, len, fin, why } = plan;
+        let wnd = self.next_window();
+        let end = seq + len;
+        let mut flags = Flags::default();
+        if fin {
+            flags = flags.with(Flags::FIN);
+        }
+        if len > 0 && end == self.queue_end() {
+            // RFC 9293 MUST-61: PSH on the last octet that is queued.
+            flags = flags.with(Flags::PSH);
+        }
+        let sack = if self.bits.has(Bits::SACK_OK) { self.sack() } else { Vec4::default() };
+        let head = Head {
+            seq,
+            ack: Some(self.rcv.nxt),
+            wnd,
+            flags,
+            urg: self.urgent_pointer(seq),
+            opts: OptionsOut {
+                ts: self
+                    .bits
+                    .has(Bits::TS_OK)
+                    .then(|| Timestamps { val: self.ts_now(cx.now), ecr: self.rcv.ts_recent }),
+                sack: sack.blocks,
+                sack_len: sack.len,
+                ..OptionsOut::default()
+            },
+        };
+        self.dsack = None;
+        self.bits.clear(Bits::ACK_NOW);
+        self.timers.delayed_ack = synfin_wire::Instant::NEVER;
+        self.rcv.last_ack_sent = self.rcv.nxt;
+        self.rcv.unacked = 0;
+        if len > 0 || fin {
+            self.timers.last_sent = cx.now;
+        }
+        let gso = if len > seg_max { seg_max as u16 } else { 0 };
+        cx.emit(&self.tuple, || Event::Sent { head: &head, len, gso, why });
+        let at = if len > 0 { seq.since(self.queue_start()) } else { 0 };
+        Transmit { head, payload: self.send.slices(at, len), len, gso, why }
+    }
+
+    /// The window field: the right edge moves by at least a segment or half the buffer (RFC 9293 3.8.6.2.2), never left.
+    fn next_window(&mut self) -> u16 {
+        let free = self.rcv.limit.saturating_sub(self.recv.readable());
+        let mut target = self.rcv_wnd();
+        if free >= target.saturating_add(self.window_step()) {
+            target = free;
+        }
+        let field = (target >> self.rcv.wscale).min(u32::from(u16::MAX));
+        self.rcv.adv = self.rcv.adv.later(self.rcv.nxt + (field << self.rcv.wscale));
+        field as u16
+    }
+
+    /// The smallest move of the right edge that is worth telling (RFC 9293 3.8.6.2.2).
+    fn window_step(&self) -> u32 {
+        (self.rcv.limit / 2).min(u32::from(self.rcv.our_mss)).max(1)
+    }
+
+    /// The application has read: tell the peer if the window grew enough.
+    pub(super) fn consider_window_update(&mut self) {
+        let free = self.rcv.limit.saturating_sub(self.recv.readable());
+        let wnd = self.rcv_wnd();
+        let step = self.window_step().max(1 << self.rcv.wscale);
+        // While the window is comfortable the next ACK tells in time.
+        let low = wnd < self.rcv.limit / 2;
+        if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step) {
+            self.ack_now(Why::WindowUpdate);
+        }
+    }
+
+    /// RFC 9293 MUST-62, RFC 6093: distance to the octet after the urgent text, clipped while it is far.
+    fn urgent_pointer(&self, seq: Seq) -> Option<u16> {
+        let ahead = self.snd.up.dist(seq);
+        (self.bits.has(Bits::URG_SENDING) && ahead > 0)
+            .then(|| u16::try_from(ahead).unwrap_or(u16::MAX))
+    }
+
+    /// SACK blocks: the duplicate first, then the latest arrivals (RFC 2883 4, RFC 2018 4).
+    fn sack(&self) -> Vec4 {
+        let mut out = Vec4::default();
+        if let Some(d) = self.dsack {
+            out.push(d);
+        }
+        self.recv.sack_blocks(self.rcv.nxt, &mut out);
+        out
+    }
+}
+

@@ -1,0 +1,160 @@
+//! Steps six to eight: urgent pointer, text, FIN (RFC 9293 3.10.7.4).
+
+use synfin_wire::{DropReason, Flags, Head, Instant, OptionsOut, SackBlock, Segment, Seq, Timestamps};
+
+use super::input::Trimmed;
+use super::{Bits, Connection, Verdict};
+use crate::Cx;
+use crate::config::Quirks;
+use crate::error::CloseReason;
+use crate::event::Why;
+use crate::state::{State, Trigger};
+
+impl Connection {
+    /// Urgent pointer, text and FIN of a segment whose ACK was taken.
+    pub(super) fn take_text_and_fin(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seg: &Segment<'_>,
+        part: &Trimmed<'_>,
+    ) -> Verdict {
+        if !self.state.receives() {
+            if !seg.payload.is_empty() || seg.ctl.fin() {
+                // Behind the peer's FIN there is nothing: say where we are and ignore it.
+                self.ack_now(Why::DupAck);
+                cx.dropped(&self.tuple, DropReason::AfterFin);
+            }
+            return Verdict::Keep;
+        }
+        if let Some(up) = seg.urg {
+            self.take_urgent(seg.seq, up);
+        }
+        if self.bits.has(Bits::ORPHAN) && self.closed_ours() {
+            let beyond = !part.text.is_empty() || (part.fin && part.fin_at != self.rcv.nxt);
+            if beyond {
+                return self.reset_after_close(cx, seg);
+            }
+        }
+        if part.tell {
+            self.ack_now(Why::DupAck);
+        }
+        if !part.text.is_empty() {
+            self.take_text(cx, seg, part);
+        } else if !seg.payload.is_empty() && part.tell {
+            cx.dropped(&self.tuple, DropReason::ZeroWindow);
+        }
+        if part.fin && part.fin_at.after(self.rcv.nxt) {
+            self.recv.hold_fin(part.fin_at.since(self.rcv.nxt));
+            self.ack_now(Why::DupAck);
+        }
+        if (part.fin && part.fin_at == self.rcv.nxt) || self.recv.fin_due() {
+            return self.take_fin(cx);
+        }
+        Verdict::Keep
+    }
+
+    /// We closed both ways: nobody will read (RFC 9293 SHLD-3, RFC 2525 2.17).
+    fn closed_ours(&self) -> bool {
+        matches!(self.state, State::FinWait1 | State::FinWait2)
+    }
+
+    fn reset_after_close(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
+        cx.dropped(&self.tuple, DropReason::AfterClose);
+        // SEG.ACK is exact for the peer even when our text is in flight.
+        let mut head = super::input::reset_for(seg);
+        if self.bits.has(Bits::TS_OK) {
+            let ts = Timestamps { val: self.ts_now(cx.now), ecr: self.rcv.ts_recent };
+            head.opts = OptionsOut { ts: Some(ts), ..OptionsOut::default() };
+        }
+        cx.reply = Some(head);
+        self.end(cx, Trigger::Abort, CloseReason::Aborted)
+    }
+
+    /// RFC 9293 3.8.5, RFC 6093: the pointer names the octet after the urgent text.
+    fn take_urgent(&mut self, seq: Seq, up: u16) {
+        let up = seq + u32::from(up);
+        if up.after(self.rcv.nxt) && (!self.bits.has(Bits::URG_RECEIVING) || up.after(self.rcv.up)) {
+            self.rcv.up = up;
+            self.bits.set(Bits::URG_RECEIVING);
+        }
+    }
+
+    /// Text that lies in the window.
+    fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, part: &Trimmed<'_>) {
+        let beyond_edge = part.fin_at.after(self.rcv.adv);
+        if beyond_edge && cx.cfg.quirks.has(Quirks::BEYOND_EDGE_DROPS_ALL) && self.recv.readable() > 0 {
+            cx.dropped(&self.tuple, DropReason::OutOfWindow);
+            self.ack_now(Why::DupAck);
+            return;
+        }
+        let ahead = part.start.since(self.rcv.nxt);
+        let had_gap = self.recv.has_gap();
+        let taken = self.recv.take(cx.pool, ahead, part.text, usize::from(cx.cfg.max_ranges));
+        self.rcv.nxt += taken.advanced;
+        if self.rcv.nxt.after(self.rcv.adv) {
+            self.rcv.adv = self.rcv.nxt;
+        }
+        if taken.refused > 0 {
+            cx.dropped(&self.tuple, DropReason::ReassemblyLimit);
+        }
+        if ahead > 0 && taken.held == 0 && taken.refused == 0 {
+            self.dsack = Some(SackBlock { left: part.start, right: part.start + part.text.len() as u32 });
+        }
+        if self.bits.has(Bits::SHUT_READ) {
+            self.recv.discard(cx.pool, u32::MAX);
+        }
+        let one = seg.gro.map_or(part.text.len(), |g| usize::from(g.get()));
+        self.rcv.seen_mss = self.rcv.seen_mss.max(u16::try_from(one).unwrap_or(u16::MAX)).min(self.rcv.our_mss);
+        self.rcv.unacked = self.rcv.unacked.saturating_add(part.text.len() as u32);
+        // RFC 5681 4.2: at once when something is missing, was missing, or for every second full segment.
+        let second = self.rcv.unacked >= 2 * u32::from(self.rcv.seen_mss.max(cx.cfg.min_mss));
+        if ahead > 0 || had_gap || taken.refused > 0 {
+            self.ack_now(Why::DupAck);
+        } else if second || cx.cfg.delayed_ack.is_zero() {
+            self.ack_now(Why::Ack);
+        } else {
+            let due = cx.now + cx.cfg.delayed_ack;
+            self.timers.delayed_ack = self.timers.delayed_ack.min(due);
+        }
+    }
+
+    /// The peer's FIN is next in order: it takes one number and ends its stream.
+    fn take_fin(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        self.rcv.nxt += 1;
+        if self.rcv.nxt.after(self.rcv.adv) {
+            self.rcv.adv = self.rcv.nxt;
+        }
+        self.bits.set(Bits::PEER_FIN);
+        self.recv.forget_held();
+        self.ack_now(Why::Ack);
+        self.step(cx, Trigger::RcvFin);
+        if self.state == State::TimeWait {
+            return self.rest(cx);
+        }
+        self.timers.fin_wait_2 = Instant::NEVER;
+        Verdict::Keep
+    }
+
+    /// A whole segment that is old: report it as duplicate (RFC 2883 4).
+    pub(super) fn note_duplicate(&mut self, seg: &Segment<'_>) {
+        let len = seg.payload.len() as u32;
+        if len > 0 && self.bits.has(Bits::SACK_OK) && (seg.seq + len).at_or_before(self.rcv.nxt) {
+            self.dsack = Some(SackBlock { left: seg.seq, right: seg.seq + len });
+        }
+    }
+
+    /// The RST of ABORT: `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`.
+    pub(super) fn abort_head(&self, cx: &Cx<'_>) -> Head {
+        let ts = self
+            .bits
+            .has(Bits::TS_OK)
+            .then(|| Timestamps { val: self.ts_now(cx.now), ecr: self.rcv.ts_recent });
+        Head {
+            seq: self.snd.nxt,
+            ack: Some(self.rcv.nxt),
+            flags: Flags::RST,
+            opts: OptionsOut { ts, ..OptionsOut::default() },
+            ..Head::default()
+        }
+    }
+}

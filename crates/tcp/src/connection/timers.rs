@@ -1,0 +1,154 @@
+//! Timers: what each does when its time has come. None of them sends: they make sending due.
+
+use core::time::Duration;
+
+use synfin_wire::Instant;
+
+use super::{Bits, Connection, SendTimer, Verdict};
+use crate::Cx;
+use crate::error::{CloseReason, SoftError};
+use crate::event::{Event, TimerKind, Why};
+use crate::state::{State, Trigger};
+
+/// RFC 9293 SHLD-11: text is repeated for at least 100 s before the connection is given up.
+const R2_AT_LEAST: Duration = Duration::from_secs(100);
+
+impl Connection {
+    /// When [`Connection::on_timeout`] wants to be called; [`Instant::NEVER`] if never.
+    #[inline]
+    pub fn poll_timeout(&self) -> Instant {
+        let t = &self.timers;
+        t.send.min(t.delayed_ack).min(t.fin_wait_2).min(self.user_deadline()).min(self.keepalive_deadline())
+    }
+
+    /// Something of ours waits for an acknowledgement or a window.
+    fn waiting(&self) -> bool {
+        !self.timers.send.is_never() && self.timers.send_kind != SendTimer::SwsOverride
+    }
+
+    /// User timeout (RFC 9293 3.9.1.1, RFC 5482 3): runs while something waits.
+    fn user_deadline(&self) -> Instant {
+        if matches!(self.user_timeout, 0 | u32::MAX) || !self.waiting() {
+            return Instant::NEVER;
+        }
+        self.timers.stalled_since + Duration::from_millis(u64::from(self.user_timeout))
+    }
+
+    /// Keepalive (RFC 9293 MUST-26): only when nothing waits and nothing was heard.
+    fn keepalive_deadline(&self) -> Instant {
+        let Some(k) = &self.keepalive else { return Instant::NEVER };
+        let runs = matches!(self.state, State::Established | State::FinWait2 | State::CloseWait);
+        if !runs || self.waiting() {
+            return Instant::NEVER;
+        }
+        self.timers.last_heard + k.idle + k.interval.saturating_mul(u32::from(self.keepalive_probes))
+    }
+
+    /// [`Connection::poll_timeout`] has passed. May be called early: nothing happens then.
+    pub fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return Verdict::Keep;
+        }
+        if self.user_deadline() <= cx.now {
+            return self.give_up(cx, TimerKind::User);
+        }
+        if self.timers.fin_wait_2 <= cx.now {
+            cx.emit(&self.tuple, || Event::Timer(TimerKind::FinWait2));
+            return self.end(cx, Trigger::Timeout, CloseReason::FinWait2Expired);
+        }
+        if self.timers.send <= cx.now {
+            let verdict = match self.timers.send_kind {
+                SendTimer::Retransmit => self.on_retransmission_timeout(cx),
+                SendTimer::Persist => self.on_persist(cx),
+                SendTimer::SwsOverride => {
+                    cx.emit(&self.tuple, || Event::Timer(TimerKind::SwsOverride));
+                    self.timers.send = Instant::NEVER;
+                    self.bits.set(Bits::SMALL_OK);
+                    Verdict::Keep
+                }
+            };
+            if !matches!(verdict, Verdict::Keep) {
+                return verdict;
+            }
+        }
+        if self.keepalive_deadline() <= cx.now {
+            cx.emit(&self.tuple, || Event::Timer(TimerKind::Keepalive));
+            if self.keepalive_probes >= self.keepalive.as_ref().map_or(0, |k| k.probes) {
+                return self.give_up(cx, TimerKind::Keepalive);
+            }
+            self.keepalive_probes += 1;
+            self.bits.set(Bits::KEEPALIVE_DUE);
+        }
+        if self.timers.delayed_ack <= cx.now {
+            cx.emit(&self.tuple, || Event::Timer(TimerKind::DelayedAck));
+            self.timers.delayed_ack = Instant::NEVER;
+            self.ack_now(Why::Ack);
+        }
+        Verdict::Keep
+    }
+
+    fn give_up(&mut self, cx: &mut Cx<'_>, timer: TimerKind) -> Verdict {
+        cx.emit(&self.tuple, || Event::Timer(timer));
+        self.end(cx, Trigger::Timeout, CloseReason::TimedOut)
+    }
+
+    /// R2 as a number of tries; the application's own limit is a time and replaces it (RFC 9293 MUST-21).
+    fn tries_exhausted(&self, cx: &Cx<'_>, tries: u8, text: bool) -> bool {
+        if self.user_timeout != 0 {
+            return false;
+        }
+        let cfg = cx.cfg;
+        if self.bits.has(Bits::ORPHAN) {
+            return tries >= cfg.orphan_retries;
+        }
+        let limit = if text { cfg.r2 } else { cfg.syn_retries };
+        tries >= limit && (!text || cx.now.since(self.timers.stalled_since) >= R2_AT_LEAST)
+    }
+
+    /// RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
+    fn on_retransmission_timeout(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        cx.emit(&self.tuple, || Event::Timer(TimerKind::Retransmit));
+        cx.counters.timeouts += 1;
+        let open = self.bits.has(Bits::CONNECTED);
+        let tries = if open { self.rto.backoff() } else { self.syn_retries };
+        if self.tries_exhausted(cx, tries, open) {
+            return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
+        }
+        if tries + 1 == cx.cfg.r1 {
+            self.soft_error = Some(SoftError::Retransmitting);
+            cx.emit(&self.tuple, || Event::SoftError(SoftError::Retransmitting));
+        }
+        let first = self.rto.backoff() == 0;
+        self.rto.back_off();
+        self.timers.send = cx.now + self.rto.current(cx.cfg);
+        if !open {
+            self.syn_retries = self.syn_retries.saturating_add(1);
+            self.bits.set(Bits::SYN_DUE);
+            return Verdict::Keep;
+        }
+        self.apply_claimed_mtu(cx);
+        self.cc.on_timeout(self.log.flight(), u32::from(self.snd.mss), first);
+        self.recover = self.snd.nxt;
+        self.log.mark_all_lost();
+        self.dup_acks = 0;
+        self.bits.clear(Bits::RECOVERY);
+        self.bits.set(Bits::LOSS);
+        self.bits.set(Bits::RETRANSMIT_NOW);
+        Verdict::Keep
+    }
+
+    /// RFC 9293 3.8.6.1: probes that are answered never count (MUST-37), unanswered ones do (RFC 6429 4).
+    fn on_persist(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        cx.emit(&self.tuple, || Event::Timer(TimerKind::Persist));
+        let limit =
+            if self.bits.has(Bits::ORPHAN) { cx.cfg.orphan_retries } else { cx.cfg.persist_retries };
+        if self.probes >= limit && self.user_timeout == 0 {
+            return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
+        }
+        self.probes = self.probes.saturating_add(1);
+        self.rto.back_off();
+        self.timers.send = cx.now + self.rto.current(cx.cfg).min(cx.cfg.persist_max);
+        self.bits.set(Bits::PROBE_DUE);
+        Verdict::Keep
+    }
+}

@@ -1,0 +1,90 @@
+//! Retransmission timeout (RFC 6298).
+
+use core::time::Duration;
+
+use crate::Config;
+
+/// Clock granularity G: the lower bound of the variance term, in microseconds.
+const G: u32 = 1_000;
+
+/// Smoothed round-trip time, its variation and the backoff.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Rto {
+    /// 8 x SRTT in microseconds; 0 before the first sample.
+    srtt8: u32,
+    /// 4 x RTTVAR in microseconds.
+    rttvar4: u32,
+    /// Lower bound for text after a SYN that timed out (RFC 6298 5.7), in milliseconds; until the first sample.
+    floor_ms: u16,
+    backoff: u8,
+}
+
+fn micros(d: Duration) -> u32 {
+    u32::try_from(d.as_micros()).unwrap_or(u32::MAX)
+}
+
+impl Rto {
+    /// Takes a round-trip sample (RFC 6298 2.2, 2.3).
+    pub fn sample(&mut self, rtt: Duration) {
+        // Larger samples than this cannot be told from nonsense, and keep the sums in range.
+        let r = micros(rtt).clamp(1, 400_000_000);
+        if self.srtt8 == 0 {
+            self.srtt8 = r * 8;
+            self.rttvar4 = r * 2;
+        } else {
+            let err = (self.srtt8 / 8).abs_diff(r);
+            self.rttvar4 = self.rttvar4 - self.rttvar4 / 4 + err;
+            self.srtt8 = self.srtt8 - self.srtt8 / 8 + r;
+        }
+        self.floor_ms = 0;
+    }
+
+    /// SRTT; zero before the first sample.
+    pub fn srtt(&self) -> Duration {
+        Duration::from_micros(u64::from(self.srtt8 / 8))
+    }
+
+    /// RTTVAR.
+    pub fn rttvar(&self) -> Duration {
+        Duration::from_micros(u64::from(self.rttvar4 / 4))
+    }
+
+    /// The timeout without backoff, within the configured bounds (RFC 6298 2.1 to 2.5).
+    pub fn base(&self, cfg: &Config) -> Duration {
+        let rto = if self.srtt8 == 0 {
+            cfg.rto_initial
+        } else {
+            Duration::from_micros(u64::from(self.srtt8 / 8) + u64::from(self.rttvar4.max(G)))
+        };
+        rto.max(cfg.rto_min).max(Duration::from_millis(u64::from(self.floor_ms))).min(cfg.rto_max)
+    }
+
+    /// The timeout to use now: doubled per backoff, capped (RFC 6298 5.5).
+    pub fn current(&self, cfg: &Config) -> Duration {
+        self.base(cfg).saturating_mul(1 << self.backoff.min(16)).min(cfg.rto_max)
+    }
+
+    /// A timeout happened (RFC 6298 5.5).
+    pub fn back_off(&mut self) {
+        self.backoff = self.backoff.saturating_add(1);
+    }
+
+    /// New octets were acknowledged: the path answers again.
+    pub fn answered(&mut self) {
+        self.backoff = 0;
+    }
+
+    /// Timeouts in a row.
+    pub fn backoff(&self) -> u8 {
+        self.backoff
+    }
+
+    /// The SYN timed out: text starts with at least 3 s (RFC 6298 5.7).
+    pub fn after_syn_timeout(&mut self) {
+        self.backoff = 0;
+        self.floor_ms = 3_000;
+    }
+}
+
+#[cfg(test)]
+mod tests;
