@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use synfin_wire::Flags;
 
-use crate::model::Fate;
+use crate::model::{Certainty, Fate};
 use crate::row::{Cell, Part, Row, SegmentRow};
 use crate::words::Word;
 
@@ -26,6 +26,8 @@ pub(crate) struct Folder {
     segments: u64,
     acks: u64,
     octets: u64,
+    /// Segments that were not seen at both ends.
+    half_seen: u64,
     /// Segments whose departure is in the run and whose arrival has still to come.
     swallowed: BTreeSet<u64>,
 }
@@ -74,6 +76,9 @@ impl Folder {
             return;
         }
         self.rows += 1;
+        if seg.part == Part::Whole {
+            self.half_seen += u64::from(seg.left.at.is_none() || seg.right.at.is_none());
+        }
         if !arrival {
             self.segments += u64::from(seg.len > 0);
             self.acks += u64::from(seg.len == 0);
@@ -95,7 +100,13 @@ impl Folder {
     /// The run is over: what waits goes out, as it is or folded.
     pub(crate) fn end(&mut self, out: &mut VecDeque<Row>) {
         if self.rows >= WORTH && self.segments + self.acks > 0 {
-            out.push_back(Row::Fold { segments: self.segments, acks: self.acks, octets: self.octets });
+            let certainty = if self.half_seen == 0 { Certainty::Certain } else { Certainty::Inferred };
+            out.push_back(Row::Fold {
+                segments: self.segments,
+                acks: self.acks,
+                octets: self.octets,
+                certainty,
+            });
         } else {
             for row in &self.held {
                 if let Row::Segment(seg) = row {

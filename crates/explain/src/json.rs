@@ -104,11 +104,15 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn certainty(known: Option<Known>) -> Option<&'static str> {
-    known.map(|known| match known.certainty {
+fn certainty_name(certainty: Certainty) -> &'static str {
+    match certainty {
         Certainty::Certain => "certain",
         Certainty::Inferred => "inferred",
-    })
+    }
+}
+
+fn certainty(known: Option<Known>) -> Option<&'static str> {
+    known.map(|known| certainty_name(known.certainty))
 }
 
 fn mark(mark: Mark) -> &'static str {
@@ -221,8 +225,9 @@ pub(crate) fn row(row: &Row, out: &mut String) {
             .string("type", "silence")
             .with("words", words(why.as_ref()))
             .end(),
-        Row::Fold { segments, acks, octets } => Object::begin(out)
+        Row::Fold { segments, acks, octets, certainty: how } => Object::begin(out)
             .number("acks", *acks)
+            .string("certainty", certainty_name(*how))
             .number("octets", *octets)
             .string("schema", SCHEMA)
             .number("segments", *segments)

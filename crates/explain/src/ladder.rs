@@ -433,9 +433,10 @@ impl Ladder {
         };
         if done {
             self.items.remove(&id);
-            if letter.is_some() && self.items.values().all(|item| item.letter.is_none()) {
-                self.letters = 0;
-            }
+        }
+        if matches!(&row, Row::Segment(row) if row.part == Part::Whole) {
+            // Nothing is under way any more that a letter could be mistaken for.
+            self.letters = 0;
         }
         self.put(row);
     }

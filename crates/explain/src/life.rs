@@ -22,6 +22,8 @@ struct Arrival {
     flags: Flags,
     ack: Seq,
     space: u32,
+    /// One past its last number.
+    end: Seq,
     /// Nothing in it is new to the receiver.
     old: bool,
     window: Option<u32>,
@@ -49,6 +51,8 @@ struct Half {
     next: Option<Seq>,
     /// The FIN's number.
     fin: Option<Seq>,
+    /// The highest acknowledgement that came with a FIN: who has the FIN has this too.
+    fin_carried: Option<Seq>,
     /// The highest acknowledgement sent.
     acked: Option<Seq>,
     /// The window offered last.
@@ -87,7 +91,13 @@ pub(crate) struct Life {
     open: bool,
     reset: bool,
     round_trip: Option<u64>,
-    syn_left: Option<(Side, Instant)>,
+    /// When the SYN and the SYN,ACK left, as long as they left once only.
+    syn_left: Option<Instant>,
+    syn_ack_left: Option<Instant>,
+}
+
+fn bare_syn(a: &Arrival) -> bool {
+    a.flags.has(Flags::SYN) && !a.flags.has(Flags::ACK)
 }
 
 /// Whether `a` is there and at or after `b`.
@@ -107,6 +117,7 @@ impl Life {
             reset: false,
             round_trip: None,
             syn_left: None,
+            syn_ack_left: None,
         }
     }
 
@@ -129,7 +140,11 @@ impl Life {
     /// Takes a segment in and says what it means.
     pub(crate) fn on_segment(&mut self, seg: &Segment, now: Instant, known: Option<Known>) -> Told {
         let foreign = matches!(seg.mark, Some(Mark::Forged | Mark::Stale));
-        self.hear(seg.from, now);
+        // What only one clock saw took about half a round trip; a little less is taken, because round trips vary and
+        // an answer must not seem to come before its cause.
+        let half_way = core::time::Duration::from_nanos(self.round_trip.unwrap_or(0) / 8 * 3);
+        let left = seg.departed.unwrap_or(now - half_way);
+        self.hear(seg.from, left, seg.flags.has(Flags::ACK).then_some(seg.ack));
         let mark = seg.mark.or_else(|| self.find_mark(seg));
         if !foreign {
             self.learn_zero(seg);
@@ -159,14 +174,16 @@ impl Life {
         if !foreign {
             self.take(seg, now, word);
         }
-        self.post(seg, now, mark);
+        self.post(seg, seg.arrived.unwrap_or(now + half_way), mark);
         Told { seq, ack, mark, sentence: Sentence { word, facts }, concluded }
     }
 
-    /// Everything that had arrived at an end by `now` is known to it.
-    fn hear(&mut self, side: Side, now: Instant) {
+    /// Everything that had arrived at an end by `now` is known to it, and everything that it acknowledges.
+    fn hear(&mut self, side: Side, now: Instant, ack: Option<Seq>) {
         let half = self.halves.get_mut(side);
-        while half.inbox.front().is_some_and(|a| a.at <= now) || half.inbox.len() > INBOX {
+        let known =
+            |a: &Arrival| a.at <= now || (a.space > 0 && ack.is_some_and(|ack| a.end.at_or_before(ack)));
+        while half.inbox.front().is_some_and(known) || half.inbox.len() > INBOX {
             let Some(a) = half.inbox.pop_front() else { break };
             let heard = &mut half.heard;
             heard.syn |= a.flags.has(Flags::SYN);
@@ -274,7 +291,7 @@ impl Life {
         let me = self.halves.get(seg.from);
         let peer = self.halves.get(seg.from.other());
         let last = me.heard.last;
-        let syn_only = last.is_some_and(|a| a.flags.has(Flags::SYN) && !a.flags.has(Flags::ACK));
+        let syn_only = last.is_some_and(|a| bare_syn(&a));
         if !me.syn && syn_only && seg.flags.has(Flags::ACK) && !self.open {
             return Word::RstRefused;
         }
@@ -301,10 +318,12 @@ impl Life {
         Some(if first { First::Yes } else { First::No })
     }
 
-    /// Whether this end knows that its own FIN has been acknowledged.
-    fn own_fin_acked(&self, side: Side) -> bool {
-        let me = self.halves.get(side);
-        me.fin.is_some_and(|fin| reaches(me.heard.ack, fin + 1))
+    /// Whether the sender knows that its own FIN has been acknowledged: by what it heard, or by what came with the FIN
+    /// that it acknowledges here.
+    fn own_fin_acked(&self, seg: &Segment) -> bool {
+        let me = self.halves.get(seg.from);
+        let with_fin = self.acks_fin(seg).and(self.halves.get(seg.from.other()).fin_carried);
+        me.fin.is_some_and(|fin| reaches(me.heard.ack, fin + 1) || reaches(with_fin, fin + 1))
     }
 
     fn fin_word(&self, seg: &Segment, again: Option<Again>) -> Word {
@@ -331,11 +350,11 @@ impl Life {
             None => {}
         }
         match self.acks_fin(seg) {
-            _ if !self.open && self.ack3_lost.is_some() && self.completes_opening(seg) => Word::DataAck3,
+            _ if !self.open && self.completes_opening(seg) => Word::DataAck3,
             Some(First::Yes) => Word::DataAckFin,
             Some(First::No) => Word::DataHalf,
             None if seg.flags.has(Flags::URG) => Word::DataUrgent,
-            None if quotable(&seg.text) => Word::DataText,
+            None if quotable(&seg.text, seg.len) => Word::DataText,
             None => Word::Data,
         }
     }
@@ -356,7 +375,7 @@ impl Life {
         if last.is_some_and(|a| a.flags.has(Flags::SYN.with(Flags::ACK)) && a.old) {
             return Word::Ack3Again;
         }
-        let done = self.own_fin_acked(seg.from);
+        let done = self.own_fin_acked(seg);
         let fin_came = last.is_some_and(|a| a.flags.has(Flags::FIN));
         match self.acks_fin(seg) {
             Some(First::Yes) if done => return Word::LastAck,
@@ -371,13 +390,13 @@ impl Life {
         let was_closed = me.window == Some(0);
         match last {
             // RFC 5961 3 and 4: a SYN, or an RST that is not exact, on an open connection.
-            Some(a) if a.flags.has(Flags::SYN) || a.flags.has(Flags::RST) => Word::Challenge,
+            Some(a) if !forward && (a.flags.has(Flags::RST) || bare_syn(&a)) => Word::Challenge,
             Some(a) if a.mark == Some(Mark::KeepAlive) => Word::KeepAliveAnswer,
             Some(a) if a.mark == Some(Mark::WindowProbe) && closed => Word::ProbeFull,
             _ if closed => Word::WindowClosed,
             _ if was_closed && seg.window.is_some() => Word::WindowOpen,
             _ if forward => Word::Ack,
-            Some(a) if a.old && a.space > 0 => Word::AckOld,
+            Some(a) if a.space > 0 && a.end.at_or_before(seg.ack) => Word::AckOld,
             _ if seg.window.is_some() && seg.window != me.window => Word::WindowUpdate,
             Some(a) if a.space > 0 && peer.next.is_some_and(|next| next.after(seg.ack)) => Word::AckDup,
             _ => Word::AckPlain,
@@ -392,7 +411,7 @@ impl Life {
             _ if has(Flags::SYN) => Word::LostSyn,
             _ if has(Flags::FIN) => Word::LostFin,
             _ if seg.len > 0 => Word::LostData,
-            Some(_) if self.own_fin_acked(seg.from) => Word::LostLastAck,
+            Some(_) if self.own_fin_acked(seg) => Word::LostLastAck,
             Some(_) => Word::LostAckFin,
             None if !self.open && self.completes_opening(seg) => Word::LostAck3,
             None => Word::LostAck,
@@ -403,12 +422,18 @@ impl Life {
     fn take(&mut self, seg: &Segment, now: Instant, word: Word) {
         let delivered = seg.fate == Fate::Delivered;
         let (syn, ack) = (seg.flags.has(Flags::SYN), seg.flags.has(Flags::ACK));
-        match (word, self.syn_left) {
-            (Word::LostAck3, _) => self.ack3_lost = self.ack3_lost.or(Some(now)),
-            (Word::Syn | Word::SynNewLife, _) => self.syn_left = Some((seg.from, now)),
-            (Word::SynAck, Some((side, left))) if side != seg.from => {
-                self.round_trip = Some(seg.arrived.unwrap_or(now).nanos().saturating_sub(left.nanos()));
+        let since = |left: Option<Instant>| Some(seg.arrived?.since(left?).as_nanos() as u64);
+        match word {
+            Word::LostAck3 => self.ack3_lost = self.ack3_lost.or(Some(now)),
+            Word::Syn | Word::SynNewLife => self.syn_left = seg.departed,
+            Word::SynAck => {
+                self.round_trip = since(self.syn_left.take());
+                self.syn_ack_left = seg.departed;
             }
+            Word::Ack3 => self.round_trip = self.round_trip.or(since(self.syn_ack_left.take())),
+            // Repeated: which copy an answer answers is not known any more (RFC 6298 3, Karn).
+            Word::SynAgain => self.syn_left = None,
+            Word::SynAckAgain | Word::SynAckAnswer => self.syn_ack_left = None,
             _ => {}
         }
         if delivered && ack && !syn && self.completes_opening(seg) {
@@ -424,6 +449,9 @@ impl Life {
         half.next = Some(half.next.map_or(end, |next| next.later(end)));
         if seg.flags.has(Flags::FIN) {
             half.fin = half.fin.or(Some(end - 1));
+            if ack && delivered {
+                half.fin_carried = Some(half.fin_carried.map_or(seg.ack, |old| old.later(seg.ack)));
+            }
         }
         if ack {
             half.acked = Some(half.acked.map_or(seg.ack, |old| old.later(seg.ack)));
@@ -432,7 +460,7 @@ impl Life {
     }
 
     /// Puts a delivered segment on its way to the other end.
-    fn post(&mut self, seg: &Segment, now: Instant, mark: Option<Mark>) {
+    fn post(&mut self, seg: &Segment, at: Instant, mark: Option<Mark>) {
         if seg.fate != Fate::Delivered || mark == Some(Mark::Forged) && !seg.flags.has(Flags::RST) {
             return;
         }
@@ -440,18 +468,18 @@ impl Life {
             mark,
             Some(Mark::Retransmission(_) | Mark::Duplicate | Mark::LateOriginal | Mark::Stale)
         );
-        let at = seg.arrived.unwrap_or(now);
         let (flags, ack, space, window) = (seg.flags, seg.ack, seg.space(), seg.window);
+        let end = seg.seq + space;
         let inbox = &mut self.halves.get_mut(seg.from.other()).inbox;
         let place = inbox.partition_point(|a| a.at <= at);
-        inbox.insert(place, Arrival { at, flags, ack, space, old, window, mark });
+        inbox.insert(place, Arrival { at, flags, ack, space, end, old, window, mark });
     }
 
     /// The state that the sender must be in once it has sent this (RFC 9293 3.3.2), before [`Life::take`].
     fn conclude(&mut self, seg: &Segment) -> Option<State> {
         let has = |f| seg.flags.has(f);
         let acks_fin = self.acks_fin(seg).is_some();
-        let done = self.own_fin_acked(seg.from);
+        let done = self.own_fin_acked(seg);
         let opens = self.completes_opening(seg);
         let half = self.halves.get_mut(seg.from);
         let state = match half.state {

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use synfin_wire::{Flags, Instant};
 
-use crate::model::{End, Fate, Known, Mark, Side};
+use crate::model::{Certainty, End, Fate, Known, Mark, Side};
 use crate::sentence::Sentence;
 
 /// What one column shows in a row.
@@ -103,6 +103,8 @@ pub enum Row {
         acks: u64,
         /// Octets of text.
         octets: u64,
+        /// Whether every one was seen at both ends: only then is "no loss" certain.
+        certainty: Certainty,
     },
     /// The caller's own sentence.
     Note {

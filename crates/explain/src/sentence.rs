@@ -40,9 +40,14 @@ pub(crate) struct Facts {
     pub text: Vec<u8>,
 }
 
-/// Whether octets can be quoted: printable ASCII and line ends, at least one.
-pub(crate) fn quotable(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
+/// Longest text of which a quotation tells anything.
+const WORTH_QUOTING: u32 = 64;
+
+/// Whether octets can be quoted: printable ASCII and line ends, at least one, and not the middle of bulk data.
+pub(crate) fn quotable(text: &[u8], len: u32) -> bool {
+    !text.is_empty()
+        && len <= WORTH_QUOTING
+        && text.iter().all(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
 }
 
 /// Octets in quotation marks, line ends as `\n`, cut where they are many.
@@ -99,7 +104,7 @@ impl Sentence {
         let range = fill(range.template(lang, form), &[("seq", &seq), ("before", &last.to_string())]);
         let peer = f.who.map_or("", |(_, peer)| role(peer, lang, form));
         let text = quote(&f.text, f.n);
-        let quoted = match (quotable(&f.text), lang) {
+        let quoted = match (quotable(&f.text, u32::try_from(f.n).unwrap_or(u32::MAX)), lang) {
             (false, _) => String::new(),
             (true, Lang::En) => format!(": {text}"),
             (true, Lang::Zh) => format!("：{text}"),

@@ -133,14 +133,15 @@ impl Painter {
                 self.frame(left, right, (self.drawing.line, self.drawing.line), blank, words, out);
             }
             Row::Silence { span, why } => self.silence(*span, why.as_ref(), out),
-            Row::Fold { segments, acks, octets } => {
+            Row::Fold { segments, acks, octets, certainty } => {
                 let data = *segments > 0;
                 let word = if data { Word::FoldData } else { Word::FoldAcks };
                 let n = if data { *segments } else { *acks };
                 let sentence = Sentence { word, facts: Facts { n, bytes: *octets, ..Facts::default() } };
                 let full = sentence.say(self.options.lang, Form::Full);
                 let short = sentence.say(self.options.lang, Form::Short);
-                self.torn(if width::of(&full) <= self.arrow { full } else { short }, out);
+                let certain = *certainty == Certainty::Certain;
+                self.torn(if certain && width::of(&full) <= self.arrow { full } else { short }, out);
             }
             Row::Note { text } => {
                 let text = format!("{}{}", self.drawing.note, width::clean(text));

@@ -147,7 +147,7 @@ words! {
         "{n} 字节，{range}，标为紧急（URG）"
         "{n} 字节，标为紧急（URG）"
     Ack "seg.ack"
-        r#""Got everything up to number {before}; number {ack} is next.""#
+        r#""Got everything up to number {before}; {ack} is next.""#
         r#""Got all up to {before}.""#
         "“{before} 号及以前都收到了，下一个要 {ack} 号。”"
         "“{before} 号及以前都收到了。”"
@@ -157,9 +157,9 @@ words! {
         "“我在，下一个要 {ack} 号。”"
         "“我在，下一个要 {ack} 号。”"
     AckDup "seg.ack.dup"
-        r#""I still wait for number {ack}." (duplicate ACK: something after it arrived)"#
+        r#""I still wait for number {ack}." (duplicate ACK)"#
         r#""I still wait for number {ack}.""#
-        "“我还在等 {ack} 号。”（重复 ACK：后面的先到了）"
+        "“我还在等 {ack} 号。”（重复 ACK）"
         "“我还在等 {ack} 号。”"
     AckOld "seg.ack.old"
         r#""I already have that; number {ack} is next.""#
@@ -288,7 +288,7 @@ words! {
     AckFin "seg.ack_fin"
         r#""Got your FIN, number {before}: ack={ack}." I may still send."#
         r#""Got your FIN." I may still send."#
-        "“收到你的 FIN，{before} 号：ack={ack}。”我还可以发。"
+        "“收到你的 FIN（{before} 号），所以 ack={ack}。”我还可以发。"
         "“收到你的 FIN。”我还可以发。"
     AckFinSimul "seg.ack_fin.simul"
         r#""Got your FIN too." My own is not acknowledged yet."#

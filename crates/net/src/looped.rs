@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use synfin_link::{ChecksumFact, RxFrame, RxMeta, TxMeta, TxSink};
+use synfin_link::{ChecksumFact, RxMeta, TxMeta, TxSink};
 
 /// Most packets on the way; what is beyond has no room, as on any link.
 const MAX_PACKETS: usize = 1024;
@@ -38,11 +38,6 @@ impl Looped {
             self.spare.push(packet);
         }
     }
-}
-
-/// A received packet from its parts.
-pub(crate) fn frame(packet: &[u8], meta: RxMeta) -> RxFrame<'_> {
-    RxFrame { bytes: packet, meta }
 }
 
 impl TxSink for Looped {

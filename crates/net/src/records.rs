@@ -55,12 +55,14 @@ pub(crate) enum Holder {
     Nobody,
 }
 
-/// Whether a connection is in the demultiplexer.
+/// Whether segments reach a connection. If not, it is a husk: it ended, and its application has not let go yet.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Link {
-    /// Segments reach it.
+    /// It is in the demultiplexer.
     Up,
-    /// A husk: it ended, its application has not let go yet.
+    /// This TIME_WAIT record took its place.
+    Resting(Id),
+    /// It is no more.
     Down,
 }
 
@@ -146,6 +148,11 @@ impl Records {
             Record::HalfOpen(i) => self.half_open.at(i).map(SynRecord::tuple),
             Record::TimeWait(i) => self.time_wait.at(i).map(|t| t.tuple()),
         }
+    }
+
+    /// The connections that segments reach, in the order of their slots: O(n), for dumps only.
+    pub(crate) fn up(&self) -> impl Iterator<Item = &Connection> {
+        self.conns.iter().filter(|(_, slot)| slot.link == Link::Up).map(|(_, slot)| &slot.conn)
     }
 
     /// Whether no record has this 4-tuple.

@@ -4,7 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use synfin_tcp::Why;
-use synfin_wire::{Addr, Control, Flags, Head, OptionsOut, Segment, Seq, Timestamps, Tuple};
+use synfin_wire::{Addr, Head, Tuple};
+
+use crate::ip_out::IpFields;
 
 /// Most answers that wait. What is beyond is forgotten: whoever asked asks again.
 const MAX_ANSWERS: usize = 256;
@@ -26,8 +28,7 @@ pub(crate) struct TcpReply {
     pub(crate) tuple: Tuple,
     pub(crate) head: Head,
     pub(crate) why: Why,
-    pub(crate) ttl: u8,
-    pub(crate) tos: u8,
+    pub(crate) ip: IpFields,
 }
 
 /// An ICMP message, checksum included.
@@ -48,10 +49,10 @@ pub(crate) struct Replies {
 /// Who caused a reply.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Cause {
-    /// A segment or a timer: the queue's limit holds.
-    Peer,
-    /// A call of our application, once for each connection.
-    Application,
+    /// A stray segment: the limits hold.
+    Stray,
+    /// The end of a connection: once for each, and paid for by it.
+    Connection,
 }
 
 impl Replies {
@@ -62,7 +63,7 @@ impl Replies {
     /// Queues a segment; `false` if there was no room.
     #[must_use]
     pub(crate) fn push_tcp(&mut self, reply: TcpReply, cause: Cause) -> bool {
-        if cause == Cause::Peer && self.queue.len() >= MAX_ANSWERS {
+        if cause == Cause::Stray && self.queue.len() >= MAX_ANSWERS {
             return false;
         }
         self.queue.push_back(Reply::Tcp(reply));
@@ -102,20 +103,6 @@ impl Replies {
             self.spare.push(message);
         }
     }
-}
-
-/// The reset that answers `seg` where no connection is (RFC 9293 3.10.7.1, 3.5.2 group 1); none for a RST.
-pub(crate) fn reset_for(seg: &Segment<'_>) -> Option<Head> {
-    if seg.ctl == Control::Rst {
-        return None;
-    }
-    let (seq, ack) = match seg.ack {
-        Some(ack) => (ack, None),
-        None => (Seq::new(0), Some(seg.seq + seg.seq_len())),
-    };
-    // RFC 7323 3.2: a RST for a segment with timestamps may carry them too; we have no clock for this pair.
-    let ts = seg.opts.ts.map(|ts| Timestamps { val: 0, ecr: ts.val });
-    Some(Head { seq, ack, flags: Flags::RST, opts: OptionsOut { ts, ..OptionsOut::default() }, ..Head::default() })
 }
 
 #[cfg(test)]

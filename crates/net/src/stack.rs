@@ -1,335 +1,198 @@
-//! The stack: owner of every record, and the order of turns.
+//! The stack: owner of every record, and its public face.
 
 use alloc::boxed::Box;
 
-use synfin_link::{Caps, RxFrame, TxSink};
-use synfin_tcp::{Config, Connection, Counters, Probe, ReadError, Readiness, Shutdown, WriteError};
-use synfin_wire::{Addr, Endpoint, Instant, Tuple};
+use synfin_link::Caps;
+use synfin_tcp::{Counters, Pool, Probe, State};
+use synfin_wire::{Endpoint, Instant, Tuple};
 
-/// Names a connection of a stack; a stale name is detected.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnId {
-    /// Slot.
-    pub index: u32,
-    /// Incarnation of the slot.
-    pub generation: u32,
+pub use crate::config::{
+    AcceptOverflow, Census, Cidr, ConnId, ConnectError, ConnectOpts, ListenError, ListenOpts, ListenerId,
+    ListenerStats, More, Secrets, SocketEvent, StackConfig, SynOverflow,
+};
+use crate::cookie::Cookies;
+use crate::env::Env;
+use crate::frag::{FragLimits, Reassembly};
+use crate::isn::Isn;
+use crate::key::{Key, of_tuple};
+use crate::limiter::Limiter;
+use crate::listener::Listeners;
+use crate::looped::Looped;
+use crate::ports::Ports;
+use crate::ready::Ready;
+use crate::records::{MAX_RECORDS, Records};
+use crate::reply::Replies;
+use crate::route::Routes;
+use crate::wheel::Wheel;
+
+pub use crate::handle::Handle;
+
+/// ICMP messages that may go out at once.
+const ICMP_BURST: u32 = 50;
+/// Octets of free buffer chunks that are kept for later use.
+const KEEP_BUFFERS: usize = 4 << 20;
+
+/// Limits on records.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connections: u32,
+    pub(crate) half_open: u32,
+    pub(crate) orphans: u32,
 }
 
-/// Names a listener of a stack; a stale name is detected.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ListenerId {
-    /// Slot.
-    pub index: u32,
-    /// Incarnation of the slot.
-    pub generation: u32,
-}
-
-/// An address of the stack with the length of its network's prefix.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct Cidr {
-    /// The stack's address.
-    pub addr: Addr,
-    /// Prefix length: 0 to 32 for IPv4, 0 to 128 for IPv6.
-    pub prefix: u8,
-}
-
-/// What a listener does with a SYN that finds its SYN queue full.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum SynOverflow {
-    /// Answer with a SYN cookie and keep nothing (RFC 4987 3.6).
-    Cookie,
-    /// Drop it silently.
-    Drop,
-}
-
-/// What a listener does with a completed handshake that finds its accept queue full.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum AcceptOverflow {
-    /// Ignore the completing ACK; the peer's retransmission may find room.
-    Ignore,
-    /// Answer with RST.
-    Reset,
-}
-
-/// Options of a listener.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct ListenOpts {
-    /// Most completed connections that wait for accept. 128.
-    pub backlog: u32,
-    /// Most half-open records. 1,024.
-    pub syn_queue: u32,
-    /// SYN queue overflow.
-    pub syn_overflow: SynOverflow,
-    /// Accept queue overflow.
-    pub accept_overflow: AcceptOverflow,
-}
-
-/// Options of an active open.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub struct ConnectOpts {
-    /// Local address and port; unspecified address: the stack chooses (RFC 9293 MUST-43, 44), port 0: RFC 6056.
-    pub local: Option<Endpoint>,
-}
-
-/// Why listening failed.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum ListenError {
-    /// Another listener has this address and port (RFC 9293 MUST-41).
-    InUse,
-    /// The address is not one of ours.
-    NotOurs,
-    /// Port 0 and no port is free.
-    NoPort,
-}
-
-/// Why an active open failed at once.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum ConnectError {
-    /// Unspecified, multicast or broadcast remote address, or port 0 (RFC 9293 MUST-46).
-    InvalidRemote,
-    /// The local address is not one of ours, or of the other IP version.
-    NotOurs,
-    /// This pair of endpoints is in use.
-    InUse,
-    /// Every ephemeral port is in use for this remote endpoint.
-    NoPort,
-    /// No address of ours has that IP version: no way there.
-    NoRoute,
-    /// The limit on connections is reached.
-    Limit,
-}
-
-/// Secrets of a stack; from the system's random number generator, never shown (RFC 6528, 6056, 4987).
-#[derive(Clone)]
-pub struct Secrets(pub [u8; 64]);
-
-/// Settings of a stack beside those of its connections.
-#[derive(Clone, Debug)]
-pub struct StackConfig {
-    /// Settings of connections.
-    pub tcp: Config,
-    /// Our addresses; at least one.
-    pub addrs: alloc::vec::Vec<Cidr>,
-    /// Most connections, half-open and TIME_WAIT not counted. 1,048,576... unlimited by default: 16,777,216.
-    pub max_connections: u32,
-    /// Most half-open records in all. 65,536.
-    pub max_half_open: u32,
-    /// Most TIME_WAIT records; the oldest goes first. 262,144.
-    pub max_time_wait: u32,
-    /// Most connections that no application holds; beyond it close() resets. 65,536.
-    pub max_orphans: u32,
-    /// Most octets in send and receive buffers. 1 GiB.
-    pub max_buffer_memory: usize,
-    /// Outgoing RSTs that answer segments, per second. 100.
-    pub rst_rate: u32,
-    /// Outgoing ICMP errors per second. 1,000.
-    pub icmp_rate: u32,
-    /// Ephemeral ports (RFC 6056 3.2).
-    pub ephemeral_ports: core::ops::RangeInclusive<u16>,
-}
-
-/// What happened to an application's object since it was last asked.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum SocketEvent {
-    /// [`Readiness`] of this connection may have changed.
-    Connection(ConnId),
-    /// A completed connection waits at this listener.
-    Listener(ListenerId),
-}
-
-/// Whether a turn was cut short.
-#[must_use]
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum More {
-    /// Nothing is left to send now.
-    Done,
-    /// The budget or the sink's room ended first.
-    Pending,
-}
-
-/// How many records of each kind exist.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub struct Census {
-    /// Connections, husks included.
-    pub connections: u32,
-    /// Half-open records.
-    pub half_open: u32,
-    /// TIME_WAIT records.
-    pub time_wait: u32,
-    /// Connections that no application holds.
-    pub orphans: u32,
-    /// Listeners.
-    pub listeners: u32,
-    /// Octets of buffers handed out.
-    pub buffers: usize,
+/// How often what may be sent.
+pub(crate) struct Limiters {
+    pub(crate) rst: Limiter,
+    pub(crate) icmp_errors: Limiter,
+    pub(crate) echo: Limiter,
 }
 
 /// One TCP/IP host without clock, thread or device.
-pub struct Stack {}
+pub struct Stack {
+    pub(crate) env: Env,
+    pub(crate) caps: Caps,
+    pub(crate) limits: Limits,
+    pub(crate) routes: Routes,
+    pub(crate) records: Records,
+    pub(crate) listeners: Listeners,
+    pub(crate) wheel: Wheel,
+    /// Connections that may have something to send, by slot.
+    pub(crate) ready: Ready,
+    /// Objects whose application should look: slot * 2, + 1 for listeners.
+    pub(crate) events: Ready,
+    pub(crate) replies: Replies,
+    pub(crate) looped: Looped,
+    pub(crate) fragments: Reassembly,
+    pub(crate) limiters: Limiters,
+    pub(crate) isn: Isn,
+    pub(crate) ports: Ports,
+    pub(crate) cookies: Cookies,
+    flow_key: Key,
+    /// Connections that nobody holds.
+    pub(crate) orphans: u32,
+}
 
 impl Stack {
-    /// A stack for a device with these abilities.
+    /// A stack for a device with these abilities. An impossible range of ephemeral ports (empty, or with port 0) counts
+    /// as the default one.
     pub fn new(cfg: StackConfig, caps: Caps, secrets: Secrets) -> Stack {
-        todo!()
+        let mut keys = secrets.0.as_chunks::<16>().0.iter().map(|octets| Key::new(*octets));
+        let mut key = || keys.next().unwrap_or(Key::new([0; 16]));
+        let (demux, isn, ports, other) = (key(), key(), key(), key());
+        let range = if cfg.ephemeral_ports.is_empty() || cfg.ephemeral_ports.contains(&0) {
+            Ports::DEFAULT_RANGE
+        } else {
+            cfg.ephemeral_ports
+        };
+        Stack {
+            env: Env {
+                now: Instant::ZERO,
+                tcp: cfg.tcp,
+                pool: Pool::new(cfg.max_buffer_memory, KEEP_BUFFERS),
+                counters: Counters::default(),
+                probe: None,
+            },
+            caps,
+            limits: Limits {
+                connections: cfg.max_connections.min(MAX_RECORDS),
+                half_open: cfg.max_half_open.min(MAX_RECORDS),
+                orphans: cfg.max_orphans,
+            },
+            routes: Routes::new(cfg.addrs),
+            records: Records::new(demux, cfg.max_time_wait),
+            listeners: Listeners::new(),
+            wheel: Wheel::new(Instant::ZERO),
+            ready: Ready::new(),
+            events: Ready::new(),
+            replies: Replies::default(),
+            looped: Looped::default(),
+            fragments: Reassembly::new(FragLimits::default()),
+            limiters: Limiters {
+                rst: Limiter::new(cfg.rst_rate, cfg.rst_rate),
+                icmp_errors: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),
+                echo: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),
+            },
+            isn: Isn::new(&isn),
+            ports: Ports::new(&ports, range),
+            cookies: Cookies::new(&other),
+            flow_key: other.derive("flow label"),
+            orphans: 0,
+        }
     }
 
     /// From now on tells `probe` what happens.
     pub fn set_probe(&mut self, probe: Option<Box<dyn Probe + Send>>) {
-        todo!()
+        self.env.probe = probe;
     }
 
-    /// Takes one IP packet.
-    pub fn on_packet(&mut self, now: Instant, frame: RxFrame<'_>) {
-        todo!()
-    }
-
-    /// Runs every timer that is due.
-    pub fn on_timeout(&mut self, now: Instant) {
-        todo!()
-    }
-
-    /// Sends what is due, fairly, while `sink` has room and at most `budget` packets.
-    pub fn poll_transmit(&mut self, now: Instant, budget: usize, sink: &mut dyn TxSink) -> More {
-        todo!()
-    }
-
-    /// When [`Stack::on_timeout`] wants to be called; never later than the first deadline.
+    /// When [`Stack::on_timeout`] wants to be called; never more than a millisecond later than the first deadline.
     pub fn poll_timeout(&self) -> Instant {
-        todo!()
+        self.wheel.next().min(self.records.time_wait.next()).min(self.fragments.next())
     }
 
     /// The next object whose application should look at it. Each object is named once however much happened.
     pub fn poll_event(&mut self) -> Option<SocketEvent> {
-        todo!()
-    }
-
-    /// Passive open. An unspecified address listens on all of its version's addresses (`::` on both versions); port 0 picks one.
-    ///
-    /// # Errors
-    /// See [`ListenError`].
-    pub fn listen(&mut self, at: Endpoint, opts: ListenOpts) -> Result<ListenerId, ListenError> {
-        todo!()
-    }
-
-    /// Where a listener listens.
-    pub fn listener_endpoint(&self, l: ListenerId) -> Option<Endpoint> {
-        todo!()
-    }
-
-    /// Takes a completed connection from a listener's accept queue.
-    pub fn accept(&mut self, now: Instant, l: ListenerId) -> Option<(ConnId, Tuple)> {
-        todo!()
-    }
-
-    /// How many completed connections wait at a listener.
-    pub fn accept_queue(&self, l: ListenerId) -> usize {
-        todo!()
-    }
-
-    /// Closes a listener: half-open records go silently, connections not accepted are reset (STATE-TABLE "listener closed").
-    pub fn close_listener(&mut self, now: Instant, l: ListenerId) {
-        todo!()
-    }
-
-    /// Active open.
-    ///
-    /// # Errors
-    /// See [`ConnectError`].
-    pub fn connect(&mut self, now: Instant, to: Endpoint, opts: ConnectOpts) -> Result<ConnId, ConnectError> {
-        todo!()
-    }
-
-    /// Access to one connection; `None` if the name is stale. Dropping the handle schedules what the calls made due.
-    pub fn conn(&mut self, now: Instant, id: ConnId) -> Option<Handle<'_>> {
-        todo!()
+        // What was named but is gone, or belongs to nobody by now, is passed over.
+        while let Some(event) = self.events.pop() {
+            let index = event >> 1;
+            let object = if event & 1 == 1 {
+                self.listeners.id_at(index).map(SocketEvent::Listener)
+            } else {
+                self.held(index).map(SocketEvent::Connection)
+            };
+            if object.is_some() {
+                return object;
+            }
+        }
+        None
     }
 
     /// How many records exist.
     pub fn census(&self) -> Census {
-        todo!()
+        Census {
+            connections: self.records.conns.len() as u32,
+            half_open: self.records.half_open.len(),
+            time_wait: self.records.time_wait.len(),
+            orphans: self.orphans,
+            listeners: self.listeners.len() as u32,
+            buffers: self.env.pool.used(),
+        }
     }
 
     /// What was counted.
     pub fn counters(&self) -> &Counters {
-        todo!()
+        &self.env.counters
     }
 
     /// Our addresses.
     pub fn addrs(&self) -> &[Cidr] {
-        todo!()
+        self.routes.addrs()
     }
 
-    /// Calls `each` for every record, in no particular order: tuple, state. For dumps only.
-    pub fn for_each_record(&self, each: &mut dyn FnMut(&Tuple, synfin_tcp::State)) {
-        todo!()
-    }
-}
-
-/// A connection lent to its application.
-pub struct Handle<'a> {
-    stack: &'a mut Stack,
-}
-
-impl Handle<'_> {
-    /// See [`Connection::read`].
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        todo!()
+    /// Calls `each` for every record, in no particular order: tuple, state. A listener's remote endpoint is
+    /// unspecified; connections that ended and only wait for their application are left out. For dumps only.
+    pub fn for_each_record(&self, each: &mut dyn FnMut(&Tuple, State)) {
+        for l in self.listeners.iter() {
+            each(&listener_tuple(l.at), State::Listen);
+        }
+        self.records.half_open.iter().for_each(|r| each(r.tuple(), State::SynReceived));
+        self.records.up().for_each(|c| each(c.tuple(), c.state()));
+        self.records.time_wait.iter().for_each(|t| each(t.tuple(), State::TimeWait));
     }
 
-    /// See [`Connection::peek`].
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        todo!()
-    }
-
-    /// See [`Connection::write`].
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        todo!()
-    }
-
-    /// See [`Connection::write_urgent`].
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn write_urgent(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        todo!()
-    }
-
-    /// See [`Connection::shutdown`].
-    pub fn shutdown(&mut self, how: Shutdown) {
-        todo!()
-    }
-
-    /// See [`Connection::close`]: the name is stale afterwards.
-    pub fn close(self) {
-        todo!()
-    }
-
-    /// See [`Connection::abort`], and lets go: the name is stale afterwards.
-    pub fn abort(self) {
-        todo!()
-    }
-
-    /// What the application can do now.
-    pub fn readiness(&self) -> Readiness {
-        todo!()
-    }
-
-    /// The connection, to look at.
-    pub fn get(&self) -> &Connection {
-        todo!()
-    }
-
-    /// Changes options of the connection: `f` gets it with the context that its setters ask for.
-    pub fn configure<R>(&mut self, f: impl FnOnce(&mut Connection, &mut synfin_tcp::Cx<'_>) -> R) -> R {
-        todo!()
+    /// The flow label of a tuple's IPv6 packets (RFC 6437 3): hard to guess and always the same.
+    pub(crate) fn flow(&self, tuple: &Tuple) -> u32 {
+        if tuple.remote.addr.is_v4() {
+            return 0;
+        }
+        of_tuple(tuple, |octets| self.flow_key.sip13(octets)) as u32 & 0xf_ffff
     }
 }
+
+/// The name under which a listener is shown: there is no peer yet.
+pub(crate) fn listener_tuple(at: Endpoint) -> Tuple {
+    Tuple { local: at, remote: Endpoint::new(at.addr.unspecified_like(), 0) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use synfin_wire::Instant;
 
 use crate::demux::TupleHash;
 use crate::list::{Linked, Links, List};
-use crate::slab::Slab;
+use crate::slab::{Id, Slab};
 
 /// One TIME_WAIT record with its place in the queue.
 struct Entry {
@@ -50,11 +50,16 @@ impl TwTable {
         self.slab.at_mut(index).map(|e| &mut e.rec)
     }
 
+    /// Whether this very record is still there.
+    pub(crate) fn holds(&self, id: Id) -> bool {
+        self.slab.get(id).is_some()
+    }
+
     /// Adds a record that was just made.
-    pub(crate) fn insert(&mut self, rec: TimeWait, hash: TupleHash) -> u32 {
-        let index = self.slab.insert(Entry { rec, hash, links: Links::NONE }).index;
-        self.queue.push(&mut self.slab, index);
-        index
+    pub(crate) fn insert(&mut self, rec: TimeWait, hash: TupleHash) -> Id {
+        let id = self.slab.insert(Entry { rec, hash, links: Links::NONE });
+        self.queue.push(&mut self.slab, id.index);
+        id
     }
 
     /// 2 MSL start again: the record is the last to expire now.

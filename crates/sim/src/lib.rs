@@ -5,8 +5,21 @@
 //! ([`World::digest`]).
 //!
 //! ```
-//! use synfin_sim::{apps, host, ListenAt, LinkConfig, World};
-//! # use synfin_wire::{Addr, Endpoint};
+//! use synfin_sim::apps::{self, Outcome};
+//! use synfin_sim::{Ending, LinkConfig, Loss, Pattern, Ppm, World, host};
+//! use synfin_wire::{Addr, Endpoint, Instant};
+//!
+//! let [a, b] = [Addr::v4([10, 0, 0, 1]), Addr::v4([10, 0, 0, 2])];
+//! let at = Endpoint::new(b, 80);
+//! let mut world = World::new(42);
+//! let (left, right) = (world.add_node("left", host(&[a])), world.add_node("right", host(&[b])));
+//! let bad = LinkConfig { loss: Loss::Independent(Ppm::percent(5)), ..LinkConfig::default() };
+//! world.join(left, right, bad.clone(), bad);
+//! world.add_app(right, apps::receiver(at, Pattern(1), 100_000));
+//! let sender = world.add_app(left, apps::sender(at, Pattern(1), 100_000));
+//! assert_eq!(world.run_until(Instant::NEVER), Ending::Idle);
+//! let report = world.app::<apps::Client>(sender).map(|client| client.report());
+//! assert_eq!(report.map(|report| report.outcome), Some(Outcome::Done));
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]

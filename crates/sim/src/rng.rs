@@ -27,7 +27,7 @@ impl Rng {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = self.0;
         let out = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let (c, d) = (c ^ a, d ^ b);
@@ -37,14 +37,14 @@ impl Rng {
 
     /// A number below `n`, each as likely as the others up to 1 in 2^64; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
     /// A number in `low..=high`; `low` if the range is empty.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         match high.checked_sub(low) {
             None => low,
-            Some(u64::MAX) => self.next(),
+            Some(u64::MAX) => self.next_u64(),
             Some(span) => low + self.below(span + 1),
         }
     }
@@ -69,7 +69,7 @@ impl Rng {
     /// Fills `out` with random octets.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {
-            for (o, r) in chunk.iter_mut().zip(self.next().to_le_bytes()) {
+            for (o, r) in chunk.iter_mut().zip(self.next_u64().to_le_bytes()) {
                 *o = r;
             }
         }

@@ -408,22 +408,19 @@ impl World {
                 None => Fate::Lost(Cause::NoRoute),
             };
             self.show(from, to, &bytes, Station::Sent { link, fate });
-            let Some(to) = to else {
-                self.tally.lost += 1;
-                continue;
-            };
-            match fate {
-                Fate::Lost(_) => {
-                    self.tally.lost += 1;
-                    self.outbox.spare.push(bytes);
-                }
-                Fate::Carried(arrival) => self.send(arrival, from, to, bytes, gro),
-                Fate::Doubled(first, second) => {
+            match (fate, to) {
+                (Fate::Carried(arrival), Some(to)) => self.send(arrival, from, to, bytes, gro),
+                (Fate::Doubled(first, second), Some(to)) => {
                     self.tally.doubled += 1;
                     let mut copy = self.outbox.buffer();
                     copy.extend_from_slice(&bytes);
                     self.send(first, from, to, bytes, gro);
                     self.send(second, from, to, copy, gro);
+                }
+                // A route leads to an address that somebody has.
+                (Fate::Lost(_), _) | (_, None) => {
+                    self.tally.lost += 1;
+                    self.outbox.spare.push(bytes);
                 }
             }
         }

@@ -379,6 +379,7 @@ impl Connection {
         c.snd.wnd = u32::from(rec.peer_wnd);
         c.snd.max_wnd = c.snd.wnd;
         c.syn_retries = rec.retries;
+        c.rcv.ts_recent_at = rec.sent;
         c.timers.stalled_since = rec.sent;
         c.timers.next_ac = rec.next_ac;
         c

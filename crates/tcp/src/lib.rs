@@ -24,6 +24,8 @@ pub mod recv;
 pub mod send;
 pub mod state;
 pub mod syn;
+#[doc(hidden)]
+pub mod testing;
 pub mod timewait;
 
 pub use bytes::Pool;

@@ -45,6 +45,7 @@ impl Script {
         seg
     }
 
+    #[expect(clippy::too_many_arguments, reason = "scripts read best as tables")]
     fn seg(&mut self, from: Side, leaves: u64, comes: u64, flags: Flags, seq: u32, ack: u32, len: u32) {
         self.push(Script::make(from, leaves, comes, flags, seq, ack, len));
     }
@@ -226,6 +227,29 @@ fn simultaneous_close_is_not_a_merged_fin() {
     s.seg(Right, 50_500, 60_500, FIN_ACK, 1, 1, 0);
     s.seg(Right, 60_000, 70_000, ACK, 2, 2, 0);
     s.seg(Left, 60_500, 70_500, ACK, 2, 2, 0);
+    assert_eq!(s.keys()[3..], ["seg.fin", "seg.fin.simul", "seg.ack_fin.simul", "seg.ack_fin.simul"]);
+}
+
+#[test]
+fn simultaneous_close_seen_from_one_end() {
+    // The kernel's capture of such a close, 200 ms round trip, at the client.
+    let mut s = Script::new(Options { infer: Some(Right), ..Options::default() });
+    let mut one = |from: Side, at: u64, flags: Flags, seq: u32, ack: u32| {
+        let mut seg = Script::make(from, at, at, flags, seq, ack, 0);
+        if from == Left {
+            seg.arrived = None;
+        } else {
+            seg.departed = None;
+        }
+        s.push(seg);
+    };
+    one(Left, 0, Flags::SYN, 0, 0);
+    one(Right, 200_500, SYN_ACK, 0, 1);
+    one(Left, 200_600, ACK, 1, 1);
+    one(Left, 427_300, FIN_ACK, 1, 1);
+    one(Right, 527_900, FIN_ACK, 1, 1);
+    one(Left, 527_900, ACK, 2, 2);
+    one(Right, 628_300, ACK, 2, 2);
     assert_eq!(s.keys()[3..], ["seg.fin", "seg.fin.simul", "seg.ack_fin.simul", "seg.ack_fin.simul"]);
 }
 

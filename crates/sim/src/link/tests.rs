@@ -63,7 +63,8 @@ fn jitter_keeps_the_order_and_its_bound() {
 fn held_packets_are_overtaken() {
     let reorder = Reorder { chance: Ppm::percent(10), hold: 20 * MS };
     let mut link = link(LinkConfig { reorder, ..LinkConfig::default() });
-    let arrivals: Vec<Instant> = (0..1000).map(|ms| arrival(link.offer(at(ms), &[0; 40], Size::Packet))).collect();
+    let arrivals: Vec<Instant> =
+        (0..1000).map(|ms| arrival(link.offer(at(ms), &[0; 40], Size::Packet))).collect();
     let overtaken = arrivals.windows(2).filter(|w| w[1] < w[0]).count();
     assert!((60..130).contains(&overtaken), "{overtaken}");
     let late = arrivals.iter().zip(0..).filter(|(got, ms)| **got > at(*ms + 30)).count();
@@ -83,7 +84,8 @@ fn independent_loss_has_its_rate() {
 
 #[test]
 fn burst_loss_comes_in_bursts() {
-    let loss = Loss::Burst { enter: Ppm::percent(1), leave: Ppm::percent(25), good: Ppm::NEVER, bad: Ppm::ALWAYS };
+    let loss =
+        Loss::Burst { enter: Ppm::percent(1), leave: Ppm::percent(25), good: Ppm::NEVER, bad: Ppm::ALWAYS };
     let mut link = link(LinkConfig { loss, ..LinkConfig::default() });
     let lost = lost(&mut link, 100_000);
     let count = lost.iter().filter(|l| **l).count();

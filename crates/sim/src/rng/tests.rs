@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 fn same_seed_same_numbers() {
     let numbers = |seed| {
         let mut rng = Rng::new(seed);
-        (0..100).map(|_| rng.next()).collect::<Vec<_>>()
+        (0..100).map(|_| rng.next_u64()).collect::<Vec<_>>()
     };
     assert_eq!(numbers(1), numbers(1));
     assert_ne!(numbers(1), numbers(2));
-    assert_ne!(Rng::part(1, 0).next(), Rng::part(1, 1).next());
-    assert_ne!(Rng::part(1, 0).next(), Rng::part(2, 0).next());
+    assert_ne!(Rng::part(1, 0).next_u64(), Rng::part(1, 1).next_u64());
+    assert_ne!(Rng::part(1, 0).next_u64(), Rng::part(2, 0).next_u64());
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn known_numbers() {
     // splitmix64 of state 0, and xoshiro256** from the state 1, 2, 3, 4: both as published by their authors.
     assert_eq!(scatter(0), 0xe220_a839_7b1d_cdaf);
     let mut rng = Rng([1, 2, 3, 4]);
-    assert_eq!([(); 4].map(|()| rng.next()), [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240]);
+    assert_eq!([(); 4].map(|()| rng.next_u64()), [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240]);
 }
 
 #[test]

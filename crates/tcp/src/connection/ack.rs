@@ -190,7 +190,7 @@ impl Connection {
     }
 
     /// RFC 6298 5.2, 5.3.
-    pub(super) fn restart_send_timer(&mut self, cx: &Cx<'_>) {
+    pub(crate) fn restart_send_timer(&mut self, cx: &Cx<'_>) {
         self.timers.send_kind = if self.snd.wnd == 0 { SendTimer::Persist } else { SendTimer::Retransmit };
         self.timers.send =
             if self.log.is_empty() { Instant::NEVER } else { cx.now + self.rto.current(cx.cfg) };

@@ -152,4 +152,14 @@ impl Connection {
     pub fn take_soft_error(&mut self) -> Option<SoftError> {
         self.soft_error.take()
     }
+
+    /// Octets that wait behind a gap. Walks the ranges: for dumps and tests.
+    pub fn held_octets(&self) -> u64 {
+        self.recv.held().iter().map(|(a, b)| u64::from(b - a)).sum()
+    }
+
+    /// When the delayed ACK is due; never if none is.
+    pub fn ack_deadline(&self) -> synfin_wire::Instant {
+        self.timers.delayed_ack
+    }
 }
