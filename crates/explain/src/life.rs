@@ -15,6 +15,9 @@ use crate::words::Word;
 /// Arrivals that are kept until the receiver's next segment; older ones are heard early.
 const INBOX: usize = 4096;
 
+/// A segment that begins so far ahead of the sender's last number is none of its life (the largest window, RFC 7323).
+const FAR: i32 = 1 << 30;
+
 /// What is on its way to an end.
 #[derive(Copy, Clone, Debug)]
 struct Arrival {
@@ -33,11 +36,11 @@ struct Arrival {
 /// What an end has heard from the other.
 #[derive(Copy, Clone, Debug, Default)]
 struct Heard {
-    syn: bool,
-    fin: bool,
+    syn_ack: bool,
     /// The highest acknowledgement.
     ack: Option<Seq>,
     window: Option<u32>,
+    /// What came last since this end sent: what it may be answering.
     last: Option<Arrival>,
 }
 
@@ -49,6 +52,8 @@ struct Half {
     syn: bool,
     /// One past the highest number sent.
     next: Option<Seq>,
+    /// How many numbers were sent in all: older ones are of no use in this life.
+    sent: u64,
     /// The FIN's number.
     fin: Option<Seq>,
     /// The highest acknowledgement that came with a FIN: who has the FIN has this too.
@@ -132,6 +137,13 @@ impl Life {
         bare_syn && other_number && (self.reset || (finished(Side::Left) && finished(Side::Right)))
     }
 
+    /// Whether a segment without SYN goes on exactly where this life's sender, or what its peer expects, stands.
+    fn continues(&self, seg: &Segment) -> bool {
+        let (me, peer) = (self.halves.get(seg.from), self.halves.get(seg.from.other()));
+        let seq = Some(seg.seq);
+        seg.flags.has(Flags::SYN) || me.next == seq || peer.acked == seq
+    }
+
     /// The round-trip time of the opening, in nanoseconds.
     pub(crate) fn round_trip(&self) -> Option<u64> {
         self.round_trip
@@ -139,13 +151,13 @@ impl Life {
 
     /// Takes a segment in and says what it means.
     pub(crate) fn on_segment(&mut self, seg: &Segment, now: Instant, known: Option<Known>) -> Told {
-        let foreign = matches!(seg.mark, Some(Mark::Forged | Mark::Stale));
+        let foreign = matches!(seg.mark, Some(Mark::Forged | Mark::Stale)) || self.is_stray(seg);
         // What only one clock saw took about half a round trip; a little less is taken, because round trips vary and
         // an answer must not seem to come before its cause.
         let half_way = core::time::Duration::from_nanos(self.round_trip.unwrap_or(0) / 8 * 3);
         let left = seg.departed.unwrap_or(now - half_way);
         self.hear(seg.from, left, seg.flags.has(Flags::ACK).then_some(seg.ack));
-        let mark = seg.mark.or_else(|| self.find_mark(seg));
+        let mark = if foreign { seg.mark } else { seg.mark.or_else(|| self.find_mark(seg)) };
         if !foreign {
             self.learn_zero(seg);
         }
@@ -154,6 +166,7 @@ impl Life {
         let word = match (seg.words, seg.fate) {
             (Some(word), _) => word,
             (None, Fate::Lost(_)) => self.lost_word(seg),
+            (None, Fate::Delivered) if self.is_stray(seg) && mark.is_none() => Life::stray_word(seg),
             (None, Fate::Delivered) => self.word(seg, mark, known),
         };
         let (left, right) = self.roles;
@@ -174,7 +187,8 @@ impl Life {
         if !foreign {
             self.take(seg, now, word);
         }
-        self.post(seg, seg.arrived.unwrap_or(now + half_way), mark);
+        let space = if foreign { 0 } else { seg.space() };
+        self.post(seg, seg.arrived.unwrap_or(now + half_way), mark, space);
         Told { seq, ack, mark, sentence: Sentence { word, facts }, concluded }
     }
 
@@ -186,14 +200,29 @@ impl Life {
         while half.inbox.front().is_some_and(known) || half.inbox.len() > INBOX {
             let Some(a) = half.inbox.pop_front() else { break };
             let heard = &mut half.heard;
-            heard.syn |= a.flags.has(Flags::SYN);
-            heard.fin |= a.flags.has(Flags::FIN);
+            heard.syn_ack |= a.flags.has(Flags::SYN.with(Flags::ACK));
             if a.flags.has(Flags::ACK) && !heard.ack.is_some_and(|old| old.after(a.ack)) {
                 heard.ack = Some(a.ack);
             }
             heard.window = a.window.or(heard.window);
             heard.last = Some(a);
         }
+    }
+
+    /// Whether a segment of these numbers cannot be part of this life: a SYN once it is open, numbers that the sender
+    /// never used or left behind long ago, an RST that is not exact (RFC 5961 3.2).
+    fn is_stray(&self, seg: &Segment) -> bool {
+        let me = self.halves.get(seg.from);
+        let Some(next) = me.next.filter(|_| self.open) else { return false };
+        if seg.flags.has(Flags::RST) {
+            return seg.seq != next
+                && self.halves.get(seg.from.other()).acked.is_some_and(|acked| acked != seg.seq);
+        }
+        let other_syn = seg.flags.has(Flags::SYN) && me.zero != Some(seg.seq);
+        let behind = next.dist(seg.seq);
+        other_syn
+            || behind < -FAR
+            || (behind > 0 && behind.unsigned_abs() > u32::try_from(me.sent).unwrap_or(u32::MAX))
     }
 
     fn learn_zero(&mut self, seg: &Segment) {
@@ -241,7 +270,9 @@ impl Life {
         let again = space > 0 && (seg.seq + space).at_or_before(next);
         // A SYN with another number is no repetition.
         let same_syn = !syn || me.zero == Some(seg.seq);
-        (again && same_syn).then_some(Mark::Retransmission(Again::Unknown))
+        // Nor is the SYN,ACK of a simultaneous open, which says for the first time what was heard.
+        let news = syn && seg.flags.has(Flags::ACK) && me.acked.is_none();
+        (again && same_syn && !news).then_some(Mark::Retransmission(Again::Unknown))
     }
 
     fn word(&self, seg: &Segment, mark: Option<Mark>, known: Option<Known>) -> Word {
@@ -270,12 +301,19 @@ impl Life {
         }
     }
 
+    fn stray_word(seg: &Segment) -> Word {
+        match () {
+            () if seg.flags.has(Flags::RST) => Word::RstInexact,
+            () if seg.flags.has(Flags::SYN) => Word::SynOnOpen,
+            () => Word::Stray,
+        }
+    }
+
     fn syn_word(&self, seg: &Segment, again: Option<Again>) -> Word {
         let me = self.halves.get(seg.from);
         let came_again = me.heard.last.is_some_and(|a| a.flags.has(Flags::SYN) && a.old);
         match (seg.flags.has(Flags::ACK), again) {
             (false, Some(_)) => Word::SynAgain,
-            (false, None) if self.open => Word::SynOnOpen,
             (false, None) if self.halves.get(seg.from.other()).syn => Word::SynSimul,
             (false, None) if self.number > 1 => Word::SynNewLife,
             (false, None) => Word::Syn,
@@ -359,10 +397,11 @@ impl Life {
         }
     }
 
+    /// Whether this end has heard a SYN,ACK and this acknowledges the SYN in it: the third segment of an opening.
     fn completes_opening(&self, seg: &Segment) -> bool {
-        let peer = self.halves.get(seg.from.other());
-        let me = self.halves.get(seg.from);
-        me.syn && peer.syn && me.heard.syn && peer.zero.is_some_and(|zero| seg.ack.at_or_after(zero + 1))
+        let (me, peer) = (self.halves.get(seg.from), self.halves.get(seg.from.other()));
+        let (Some(zero), Some(next)) = (peer.zero, peer.next) else { return false };
+        me.syn && me.heard.syn_ack && seg.ack.at_or_after(zero + 1) && seg.ack.at_or_before(next)
     }
 
     fn ack_word(&self, seg: &Segment) -> Word {
@@ -396,7 +435,7 @@ impl Life {
             _ if closed => Word::WindowClosed,
             _ if was_closed && seg.window.is_some() => Word::WindowOpen,
             _ if forward => Word::Ack,
-            Some(a) if a.space > 0 && a.end.at_or_before(seg.ack) => Word::AckOld,
+            Some(a) if a.space > 0 && !a.flags.has(Flags::SYN) && a.end.at_or_before(seg.ack) => Word::AckOld,
             _ if seg.window.is_some() && seg.window != me.window => Word::WindowUpdate,
             Some(a) if a.space > 0 && peer.next.is_some_and(|next| next.after(seg.ack)) => Word::AckDup,
             _ => Word::AckPlain,
@@ -441,11 +480,13 @@ impl Life {
         }
         self.reset |= delivered && seg.flags.has(Flags::RST) && word != Word::RstStale;
         let half = self.halves.get_mut(seg.from);
+        half.heard.last = None;
         if seg.flags.has(Flags::RST) {
             return;
         }
         half.syn |= syn;
         let end = seg.seq + seg.space();
+        half.sent += half.next.map_or(seg.space(), |next| end.dist(next).max(0).unsigned_abs()) as u64;
         half.next = Some(half.next.map_or(end, |next| next.later(end)));
         if seg.flags.has(Flags::FIN) {
             half.fin = half.fin.or(Some(end - 1));
@@ -460,7 +501,7 @@ impl Life {
     }
 
     /// Puts a delivered segment on its way to the other end.
-    fn post(&mut self, seg: &Segment, at: Instant, mark: Option<Mark>) {
+    fn post(&mut self, seg: &Segment, at: Instant, mark: Option<Mark>, space: u32) {
         if seg.fate != Fate::Delivered || mark == Some(Mark::Forged) && !seg.flags.has(Flags::RST) {
             return;
         }
@@ -468,7 +509,7 @@ impl Life {
             mark,
             Some(Mark::Retransmission(_) | Mark::Duplicate | Mark::LateOriginal | Mark::Stale)
         );
-        let (flags, ack, space, window) = (seg.flags, seg.ack, seg.space(), seg.window);
+        let (flags, ack, window) = (seg.flags, seg.ack, seg.window);
         let end = seg.seq + space;
         let inbox = &mut self.halves.get_mut(seg.from.other()).inbox;
         let place = inbox.partition_point(|a| a.at <= at);
@@ -532,6 +573,12 @@ impl Lives {
             (Some(number), _) => number.max(1),
             (None, None) => 1,
             (None, Some(life)) if life.is_over_for(seg) => current.saturating_add(1),
+            // By sequence, not by order: TIME_WAIT answers with the old life's numbers.
+            (None, Some(life))
+                if !life.continues(seg) && self.before().is_some_and(|old| old.continues(seg)) =>
+            {
+                current.saturating_sub(1)
+            }
             (None, Some(_)) => current,
         };
         if let Some(i) = self.lives.iter().position(|life| life.number == number) {
@@ -544,6 +591,11 @@ impl Lives {
         self.lives.push(Life::new(number, self.roles));
         let last = self.lives.len() - 1;
         &mut self.lives[last]
+    }
+
+    /// The life before the current one.
+    fn before(&self) -> Option<&Life> {
+        self.lives.iter().rev().nth(1)
     }
 
     /// The round-trip time of the current life's opening.

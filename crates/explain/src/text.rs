@@ -315,8 +315,9 @@ impl Painter {
             (Some(why), Lang::En) => format!("{silence} ({})", why.say(lang, form)),
             (Some(why), Lang::Zh) => format!("{silence}（{}）", why.say(lang, form)),
         };
-        let full = with(Form::Full);
-        self.torn(if width::of(&full) <= self.arrow { full } else { with(Form::Short) }, out);
+        let said = [with(Form::Full), with(Form::Short)];
+        let fitting = said.into_iter().find(|text| width::of(text) <= self.arrow);
+        self.torn(fitting.unwrap_or(silence), out);
     }
 
     /// A text between torn lifelines.

@@ -258,6 +258,11 @@ words! {
         "left over from an older connection"
         "同一对端口上旧连接留下的报文"
         "旧连接留下的报文"
+    Stray "seg.stray"
+        "numbers far from where this connection is: old, or not from this peer"
+        "numbers from elsewhere: old or forged"
+        "号码离这个连接很远：旧报文，或不是对端发的"
+        "号码很远：旧报文或伪造"
 
     // Closing.
     Fin "seg.fin"
@@ -327,6 +332,11 @@ words! {
         r#""I give this connection up, now.""#
         "“我现在就放弃这个连接。”"
         "“我现在就放弃这个连接。”"
+    RstInexact "seg.rst.inexact"
+        "an RST whose number is not exactly the next one: refused (RFC 5961)"
+        "an RST with a wrong number: refused"
+        "RST 的号不是正好下一个：不予理会（RFC 5961）"
+        "RST 的号不对：不予理会"
     RstStale "seg.rst.stale"
         r#""I did not ask for this." An old SYN opens no connection: that is why there are three segments."#
         r#""I did not ask for this.""#

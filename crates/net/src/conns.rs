@@ -1,6 +1,8 @@
 //! What the stack does after a call into a record: answers, tables, timers, the ready list, events.
 
-use synfin_tcp::{CloseReason, Connection, Event, State, TimeWait, TimerKind, Trigger, Verdict, Why};
+use synfin_tcp::{
+    CloseReason, Connection, Event, HalfOpen, Quirks, State, TimeWait, TimerKind, Trigger, Verdict, Why,
+};
 use synfin_wire::{DropReason, Flags, Head, Instant, Tuple};
 
 use core::time::Duration;
@@ -10,7 +12,11 @@ use crate::ip_out::IpFields;
 use crate::limiter::Permit;
 use crate::records::{Holder, Link, Record, Slot};
 use crate::reply::{Cause, TcpReply};
+use crate::wheel::Wheel;
 use crate::{ConnId, ListenerId, Stack};
+
+/// Timers are a millisecond apart at least.
+const SOONEST: Duration = Duration::from_millis(1);
 
 impl Stack {
     /// Queues a segment that no connection sends; RSTs for stray segments are rate-limited (RFC 5961 7 idea).
@@ -19,7 +25,8 @@ impl Stack {
         self.answer_as(tuple, head, why, cause, ip);
     }
 
-    fn answer_as(&mut self, tuple: &Tuple, head: Head, why: Why, cause: Cause, ip: IpFields) {
+    /// The same with other fields in the IP header.
+    pub(crate) fn answer_as(&mut self, tuple: &Tuple, head: Head, why: Why, cause: Cause, ip: IpFields) {
         let limited = cause == Cause::Stray && head.flags.has(Flags::RST);
         if limited && self.limiters.rst.take(self.env.now) == Permit::Refused
             || !self.replies.push_tcp(TcpReply { tuple: *tuple, head, why, ip }, cause)
@@ -112,18 +119,20 @@ impl Stack {
             if slot.conn.wants_transmit() {
                 self.ready.push(index);
             }
-            let deadline = slot.conn.poll_timeout();
-            // Lazily: a timer that fires too early finds the later deadline and is armed again.
-            if deadline < slot.armed {
-                slot.armed = deadline;
-                slot.timer = self.wheel.arm(slot.timer.take(), Record::Connection(index).tag(), deadline);
-            }
+            arm(&mut self.wheel, index, slot, self.env.now);
         } else if slot.holder == Holder::Nobody {
             self.free(index);
             return;
         }
         if slot.holder == Holder::Application && slot.news() {
             self.events.push(index << 1);
+        }
+    }
+
+    /// A connection that had nothing to send after all may wait for a timer instead.
+    pub(crate) fn rearm(&mut self, index: u32) {
+        if let Some(slot) = self.records.conns.at_mut(index) {
+            arm(&mut self.wheel, index, slot, self.env.now);
         }
     }
 
@@ -163,7 +172,7 @@ impl Stack {
         // TIME_WAIT ends with ABORT, unless it is left as Linux does.
         if let Link::Resting(tw) = link
             && self.records.time_wait.holds(tw)
-            && !self.env.tcp.quirks.has(synfin_tcp::Quirks::ABORT_KEEPS_TIME_WAIT)
+            && !self.env.tcp.quirks.has(Quirks::ABORT_KEEPS_TIME_WAIT)
         {
             self.end_time_wait(tw.index, Trigger::Abort, CloseReason::Aborted);
         }
@@ -218,8 +227,8 @@ impl Stack {
             self.answer(&tuple, head, Why::Timeout, Cause::Stray);
         }
         match outcome {
-            synfin_tcp::HalfOpen::Delete => self.remove_half_open(index),
-            synfin_tcp::HalfOpen::Stay | synfin_tcp::HalfOpen::Promote => self.arm_half_open(index),
+            HalfOpen::Delete => self.remove_half_open(index),
+            HalfOpen::Stay | HalfOpen::Promote => self.arm_half_open(index),
         }
     }
 
@@ -272,5 +281,13 @@ impl Stack {
     }
 }
 
-/// A deadline that has passed and does not move would keep the wheel busy for ever; nothing needs to be that exact.
-pub(crate) const SOONEST: Duration = Duration::from_millis(1);
+/// Arms a connection's timer if it would fire too late. Lazily: one that fires too early finds the later deadline and
+/// is armed again.
+fn arm(wheel: &mut Wheel, index: u32, slot: &mut Slot, now: Instant) {
+    // Whatever a connection says, its timer cannot keep one turn busy for ever.
+    let deadline = slot.conn.poll_timeout().max(now + SOONEST);
+    if deadline < slot.armed {
+        slot.armed = deadline;
+        slot.timer = wheel.arm(slot.timer.take(), Record::Connection(index).tag(), deadline);
+    }
+}

@@ -65,7 +65,8 @@ pub struct Stack {
     pub(crate) fragments: Reassembly,
     pub(crate) limiters: Limiters,
     pub(crate) isn: Isn,
-    pub(crate) ports: Ports,
+    /// `None`: no port to choose from.
+    pub(crate) ports: Option<Ports>,
     pub(crate) cookies: Cookies,
     flow_key: Key,
     /// Connections that nobody holds.
@@ -73,17 +74,12 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A stack for a device with these abilities. An impossible range of ephemeral ports (empty, or with port 0) counts
-    /// as the default one.
+    /// A stack for a device with these abilities. From an empty range of ephemeral ports, or one with port 0, no port is
+    /// ever chosen: calls have to name theirs.
     pub fn new(cfg: StackConfig, caps: Caps, secrets: Secrets) -> Stack {
         let mut keys = secrets.0.as_chunks::<16>().0.iter().map(|octets| Key::new(*octets));
         let mut key = || keys.next().unwrap_or(Key::new([0; 16]));
         let (demux, isn, ports, other) = (key(), key(), key(), key());
-        let range = if cfg.ephemeral_ports.is_empty() || cfg.ephemeral_ports.contains(&0) {
-            Ports::DEFAULT_RANGE
-        } else {
-            cfg.ephemeral_ports
-        };
         Stack {
             env: Env {
                 now: Instant::ZERO,
@@ -113,7 +109,7 @@ impl Stack {
                 echo: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),
             },
             isn: Isn::new(&isn),
-            ports: Ports::new(&ports, range),
+            ports: Ports::new(&ports, cfg.ephemeral_ports).ok(),
             cookies: Cookies::new(&other),
             flow_key: other.derive("flow label"),
             orphans: 0,

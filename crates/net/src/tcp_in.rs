@@ -10,7 +10,7 @@ use synfin_wire::{Control, DropReason, Endpoint, Flags, Head, Segment, Seq, Time
 use crate::cookie::Agreed;
 use crate::demux::TupleHash;
 use crate::ip_in::{Datagram, Via};
-use crate::ip_out::our_mss;
+use crate::ip_out::{IpFields, our_mss};
 use crate::records::{Holder, Record};
 use crate::reply::Cause;
 use crate::syn_cache::Entry;
@@ -298,7 +298,9 @@ impl Stack {
     }
 
     fn time_wait_segment(&mut self, index: u32, hash: TupleHash, tuple: &Tuple, seg: &Segment<'_>) {
+        let flow = self.flow(tuple);
         let Some(tw) = self.records.time_wait.at_mut(index) else { return };
+        let ip = IpFields { ttl: tw.ttl(), tos: tw.tos(), flow };
         let mut cx = self.env.cx();
         let rest = tw.on_segment(&mut cx, seg);
         let mut reply = cx.reply.take();
@@ -321,7 +323,7 @@ impl Stack {
         }
         if let Some(head) = reply {
             let why = why_of(&head, seg);
-            self.answer(tuple, head, why, Cause::Stray);
+            self.answer_as(tuple, head, why, Cause::Stray, ip);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Stack {
         let mut cx = self.env.cx();
         let Some(t) = slot.conn.poll_transmit(&mut cx, ip_out::limits(&self.caps, to)) else {
             // A timer may have been armed instead, as by silly-window avoidance.
-            self.schedule_timer_only(index);
+            self.rearm(index);
             return Attempt::Idle;
         };
         let mut slices: [&[u8]; MAX_SLICES] = [&[]; MAX_SLICES];

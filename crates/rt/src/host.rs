@@ -142,8 +142,13 @@ impl Shared {
 
     fn with<R>(&self, f: impl FnOnce(&mut Turn<'_>) -> R) -> R {
         let mut core = self.lock();
-        let mut turn =
-            Turn { now: self.clock.now(), core: &mut core, kick: false, wake: Vec::new(), discard: Vec::new() };
+        let mut turn = Turn {
+            now: self.clock.now(),
+            core: &mut core,
+            kick: false,
+            wake: Vec::new(),
+            discard: Vec::new(),
+        };
         let result = f(&mut turn);
         let Turn { kick, wake, discard, .. } = turn;
         // A timer may have been set that is due before the shard wants to wake up.

@@ -16,7 +16,7 @@ pub mod waiters;
 
 pub use clock::Clock;
 pub use host::{Host, Stopped, Turn};
-pub use wait::{Sending, SignalWait, Wait};
 #[cfg(unix)]
 pub use wait::{FdWait, fd};
+pub use wait::{Sending, SignalWait, Wait};
 pub use waiters::{Slot, Want};

@@ -130,7 +130,7 @@ impl fmt::Display for Cause {
             Cause::Filter => "filtered",
             Cause::Listed => "on the drop list",
             Cause::QueueFull => "queue full",
-            Cause::Wire => "lost on the wire",
+            Cause::Wire => "on the wire",
         })
     }
 }

@@ -55,5 +55,7 @@ pub use synfin_rt::FdWait;
 pub use synfin_link as link;
 pub use synfin_net::{AcceptOverflow, Census, Cidr, ListenOpts, StackConfig, SynOverflow};
 pub use synfin_rt::{Sending, SignalWait, Wait};
-pub use synfin_tcp::{CloseReason, Config, Counters, Event, Info, Keepalive, Probe, Quirks, SoftError, State};
-pub use synfin_wire::Tuple;
+pub use synfin_tcp::{
+    CloseReason, Config, Counters, Event, Info, Keepalive, Probe, Quirks, SoftError, State,
+};
+pub use synfin_wire::{Instant, Tuple};

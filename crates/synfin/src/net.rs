@@ -51,7 +51,8 @@ impl Net {
     /// Every connection, half-open and TIME_WAIT record included, in no particular order.
     pub fn records(&self) -> Vec<(Tuple, State)> {
         let mut records = Vec::new();
-        self.host.with(|turn| turn.stack().for_each_record(&mut |tuple, state| records.push((*tuple, state))));
+        self.host
+            .with(|turn| turn.stack().for_each_record(&mut |tuple, state| records.push((*tuple, state))));
         records
     }
 

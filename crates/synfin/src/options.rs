@@ -126,7 +126,7 @@ macro_rules! stream_options {
             if timeout == Some(Duration::ZERO) {
                 return Err($crate::error::invalid("the user timeout cannot be zero"));
             }
-            self.socket().configure(|conn, cx| conn.set_user_timeout(cx, timeout))
+            self.socket().configure(|conn, _| conn.set_user_timeout(timeout))
         }
 
         /// Most octets that wait to be read.
@@ -206,7 +206,7 @@ macro_rules! stream_options {
         /// # Errors
         /// The stack has ended.
         pub fn info(&self) -> io::Result<Info> {
-            self.socket().look(|conn| conn.info())
+            self.socket().info()
         }
     };
 }

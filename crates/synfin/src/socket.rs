@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use synfin_net::{ConnId, ConnectOpts, Handle, SocketEvent};
 use synfin_rt::{Host, Turn, Want};
-use synfin_tcp::{CloseReason, Connection, Cx, ReadError, Readiness, Shutdown, State, WriteError};
+use synfin_tcp::{CloseReason, Connection, Cx, Info, ReadError, Readiness, Shutdown, WriteError};
 use synfin_wire::Tuple;
 
 use crate::Net;
@@ -107,31 +107,24 @@ impl Socket {
         }
     }
 
-    pub(crate) fn poll_read(
-        &self,
-        waiting: Waiting<'_, '_>,
-        into: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(&self, waiting: Waiting<'_, '_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if into.is_empty() {
             return Poll::Ready(Ok(0));
         }
         attempt(&self.host, self.event(), Want::READ, waiting, |turn| {
-            let mut conn = self.conn(turn)?;
-            let result = conn.read(into);
+            let (result, wants_transmit) = {
+                let mut conn = self.conn(turn)?;
+                (conn.read(into), conn.get().wants_transmit())
+            };
             // Reading may have opened the window far enough to tell the peer.
-            if conn.get().wants_transmit() {
-                drop(conn);
+            if wants_transmit {
                 turn.kick();
             }
             self.read_result(result)
         })
     }
 
-    pub(crate) fn poll_peek(
-        &self,
-        waiting: Waiting<'_, '_>,
-        into: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_peek(&self, waiting: Waiting<'_, '_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         attempt(&self.host, self.event(), Want::READ, waiting, |turn| {
             let result = self.conn(turn)?.peek(into);
             self.read_result(result)
@@ -168,11 +161,7 @@ impl Socket {
         self.attempt_write(waiting, |conn| conn.write(data))
     }
 
-    pub(crate) fn poll_write_urgent(
-        &self,
-        waiting: Waiting<'_, '_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write_urgent(&self, waiting: Waiting<'_, '_>, data: &[u8]) -> Poll<io::Result<usize>> {
         if data.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -228,11 +217,12 @@ impl Socket {
     }
 
     /// Ready when any of what is wanted can be done; returns all that can be, and the state.
+    #[cfg(feature = "tokio")]
     pub(crate) fn poll_ready(
         &self,
         waiting: Waiting<'_, '_>,
         want: Want,
-    ) -> Poll<io::Result<(Readiness, State)>> {
+    ) -> Poll<io::Result<(Readiness, synfin_tcp::State)>> {
         attempt(&self.host, self.event(), want, waiting, |turn| {
             let conn = self.conn(turn)?;
             let readiness = conn.readiness();
@@ -247,12 +237,13 @@ impl Socket {
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.host.with(|turn| {
             turn.running()?;
-            let mut conn = self.conn(turn)?;
-            if conn.readiness().closed.is_some() {
-                return Err(ErrorKind::NotConnected.into());
+            {
+                let mut conn = self.conn(turn)?;
+                if conn.readiness().closed.is_some() {
+                    return Err(ErrorKind::NotConnected.into());
+                }
+                conn.shutdown(how);
             }
-            conn.shutdown(how);
-            drop(conn);
             turn.kick();
             // Calls that wait in other threads or tasks are over now.
             turn.wake_all(self.id);
@@ -271,6 +262,11 @@ impl Socket {
     /// Looks at the connection.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Connection) -> R) -> io::Result<R> {
         self.host.with(|turn| Ok(f(self.conn(turn)?.get())))
+    }
+
+    /// What the connection knows about itself.
+    pub(crate) fn info(&self) -> io::Result<Info> {
+        self.host.with(|turn| Ok(self.conn(turn)?.configure(|conn, cx| conn.info(cx.cfg))))
     }
 
     /// Changes options of the connection.

@@ -13,7 +13,7 @@ pub(crate) enum Waiting<'a, 's> {
     /// It fails with `WouldBlock`.
     Not,
     /// The waker takes the place of the one that was registered there before.
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "for poll functions"))]
+    #[cfg(feature = "tokio")]
     Slot(Slot, &'a Waker),
     /// The waker is registered beside others.
     Ticket(&'a mut Ticket<'s>, &'a Waker),
@@ -55,6 +55,7 @@ pub(crate) fn attempt<T>(
             match (turn.running(), &mut waiting) {
                 (Err(e), _) => result = Err(e),
                 (Ok(()), Waiting::Not) => {}
+                #[cfg(feature = "tokio")]
                 (Ok(()), Waiting::Slot(slot, waker)) => {
                     turn.register(of, *slot, want, waker);
                     return Poll::Pending;

@@ -255,6 +255,8 @@ impl Bits {
     pub const RETRANSMIT_NOW: Bits = Bits(1 << 18);
     /// ESTABLISHED was reached.
     pub const CONNECTED: Bits = Bits(1 << 19);
+    /// The segment that comes next was already shown to the probe, by the half-open record.
+    pub const SHOWN: Bits = Bits(1 << 21);
     /// A window probe is in flight or was refused.
     pub const PROBED: Bits = Bits(1 << 20);
 
@@ -375,6 +377,7 @@ impl Connection {
     pub fn promote(rec: &SynRecord, cx: &mut Cx<'_>) -> Connection {
         let mut c = Connection::blank(rec.tuple, rec.iss, rec.ts_offset, rec.our_mss, cx);
         c.state = State::SynReceived;
+        c.bits.set(Bits::SHOWN);
         c.take_peer_syn(rec.irs, &rec.offer, cx);
         c.snd.wnd = u32::from(rec.peer_wnd);
         c.snd.max_wnd = c.snd.wnd;

@@ -231,6 +231,61 @@ fn simultaneous_close_is_not_a_merged_fin() {
 }
 
 #[test]
+fn a_simultaneous_open_has_no_retransmission() {
+    let mut s = Script::new(Options::default());
+    s.seg(Left, 0, 100_000, Flags::SYN, 0, 0, 0);
+    s.seg(Right, 50, 100_050, Flags::SYN, 0, 0, 0);
+    s.seg(Right, 100_000, 200_000, SYN_ACK, 0, 1, 0);
+    s.seg(Left, 100_050, 200_050, SYN_ACK, 0, 1, 0);
+    s.seg(Left, 200_000, 300_000, ACK, 1, 1, 0);
+    s.seg(Right, 200_050, 300_050, ACK, 1, 1, 0);
+    let expected =
+        ["seg.syn", "seg.syn.simul", "seg.synack.simul", "seg.synack.simul", "seg.ack3", "seg.ack.plain"];
+    assert_eq!(s.keys(), expected);
+}
+
+#[test]
+fn what_does_not_belong_to_the_life_does_not_disturb_it() {
+    let mut s = opened();
+    s.seg(Left, 40_000, 50_000, PSH_ACK, 1, 1, 2);
+    s.seg(Right, 50_000, 60_000, ACK, 1, 3, 0);
+    // A FIN 90,000 below the window, a SYN with another number, an RST that is not exact.
+    s.seg(Left, 130_000, 140_000, FIN_ACK, 0u32.wrapping_sub(90_000), 1, 0);
+    s.seg(Right, 140_000, 150_000, ACK, 1, 3, 0);
+    s.seg(Left, 150_000, 160_000, Flags::SYN, 244_612_544, 0, 0);
+    s.seg(Right, 160_000, 170_000, ACK, 1, 3, 0);
+    s.seg(Left, 170_000, 180_000, Flags::RST, 507, 0, 0);
+    s.seg(Right, 180_000, 190_000, ACK, 1, 3, 0);
+    s.seg(Left, 190_000, 200_000, FIN_ACK, 3, 1, 0);
+    let expected = [
+        "seg.data",
+        "seg.ack",
+        "seg.stray",
+        "seg.ack.plain",
+        "seg.syn.on_open",
+        "seg.challenge",
+        "seg.rst.inexact",
+        "seg.challenge",
+        "seg.fin",
+    ];
+    assert_eq!(s.keys()[3..], expected);
+}
+
+#[test]
+fn time_wait_answers_an_old_syn_with_its_own_numbers() {
+    let mut s = opened();
+    s.seg(Right, 40_000, 50_000, FIN_ACK, 1, 1, 0);
+    s.seg(Left, 50_000, 60_000, FIN_ACK, 1, 2, 0);
+    s.seg(Right, 60_000, 70_000, ACK, 2, 2, 0);
+    s.seg(Left, 100_000, 110_000, Flags::SYN, 0u32.wrapping_sub(5000), 0, 0);
+    s.seg(Right, 110_000, 120_000, ACK, 2, 2, 0);
+    s.seg(Left, 120_000, 130_000, Flags::RST, 2, 0, 0);
+    let text = s.text();
+    assert!(text.contains("──────── ACK seq=2 ack=2 ─┤"), "{text}");
+    assert!(text.contains("├─ RST seq=2 ─"), "{text}");
+}
+
+#[test]
 fn simultaneous_close_seen_from_one_end() {
     // The kernel's capture of such a close, 200 ms round trip, at the client.
     let mut s = Script::new(Options { infer: Some(Right), ..Options::default() });

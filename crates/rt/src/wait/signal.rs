@@ -60,7 +60,9 @@ impl SignalWait {
         if !*given {
             given = match timeout {
                 None => self.signal.changed.wait(given).unwrap_or_else(PoisonError::into_inner),
-                Some(t) => self.signal.changed.wait_timeout(given, t).unwrap_or_else(PoisonError::into_inner).0,
+                Some(t) => {
+                    self.signal.changed.wait_timeout(given, t).unwrap_or_else(PoisonError::into_inner).0
+                }
             };
         }
         *given = false;

@@ -16,7 +16,7 @@ use crate::{App, Pattern};
 /// When to close the own direction.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Closing {
-    /// So long after all was handed to the stack.
+    /// So long after the connection was open and all was handed to the stack.
     After(Duration),
     /// When the peer's end of stream was read. Not both sides, or they wait for each other.
     AfterPeer,
@@ -190,7 +190,9 @@ impl Talk {
         }
         self.read(now, conn)?;
         self.write(conn)?;
-        if self.report.sent == self.script.send && self.shut_at.is_none() {
+        // Closing before the handshake is complete would take the opening back (RFC 9293 3.10.4, SYN-SENT).
+        let opened = self.report.connected_at.is_some();
+        if opened && self.report.sent == self.script.send && self.shut_at.is_none() {
             self.shut_at = match self.script.closing {
                 Closing::After(pause) => Some(now + pause),
                 Closing::AfterPeer => self.eof.then_some(now),

@@ -27,7 +27,6 @@ impl TcpListener {
     ///
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable`; `NetworkDown` if the stack has ended.
-    #[expect(clippy::unused_async, reason = "the name and shape of tokio's function")]
     pub async fn bind(net: &Net, addr: impl ToSocketAddrs) -> io::Result<TcpListener> {
         TcpListener::bind_with(net, addr, ListenOpts::default())
     }
@@ -54,8 +53,7 @@ impl TcpListener {
     /// `NetworkDown` if the stack has ended.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let mut ticket = self.listener.ticket();
-        let result =
-            poll_fn(|cx| self.listener.poll_accept(Waiting::Ticket(&mut ticket, cx.waker()))).await;
+        let result = poll_fn(|cx| self.listener.poll_accept(Waiting::Ticket(&mut ticket, cx.waker()))).await;
         result.map(with_peer)
     }
 

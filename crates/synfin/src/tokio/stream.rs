@@ -85,11 +85,9 @@ impl TcpStream {
     /// `NetworkDown` if the stack has ended.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let mut ticket = self.socket.ticket();
-        poll_fn(|cx| {
-            self.socket.poll_ready(Waiting::Ticket(&mut ticket, cx.waker()), interest.want())
-        })
-        .await
-        .map(Ready::new)
+        poll_fn(|cx| self.socket.poll_ready(Waiting::Ticket(&mut ticket, cx.waker()), interest.want()))
+            .await
+            .map(Ready::new)
     }
 
     /// Waits until a read would not block.
@@ -213,11 +211,7 @@ async fn connect(net: &Net, to: SocketAddr, opts: ConnectOpts) -> io::Result<Tcp
 }
 
 impl AsyncRead for TcpStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.read(cx, into)
     }
 }

@@ -32,7 +32,6 @@ impl Connection {
             self.cc.start_careful(mss);
         }
         self.sample_at = self.snd.nxt;
-        self.timers.send = Instant::NEVER;
         // close() before the handshake was over: FIN goes now.
         if self.bits.has(Bits::FIN_QUEUED) {
             self.step(cx, Trigger::Close);
@@ -41,6 +40,7 @@ impl Connection {
         if past_syn > 0 {
             self.advance_una(cx, ack);
         }
+        self.restart_send_timer(cx);
     }
 
     /// An acceptable ACK in a synchronised state. `Some`: the record's life ended here.

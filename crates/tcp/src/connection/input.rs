@@ -54,7 +54,10 @@ enum SeqTest {
 impl Connection {
     /// A segment for this 4-tuple arrived (RFC 9293 3.10.7).
     pub fn on_segment(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
-        cx.emit(&self.tuple, || Event::Received(seg));
+        // A passive open hands over the segment that completed it: the half-open record has told the probe of it.
+        if self.state != State::SynReceived || self.bits.has(Bits::ACTIVE) {
+            cx.emit(&self.tuple, || Event::Received(seg));
+        }
         let verdict = match self.state {
             State::SynSent => self.in_syn_sent(cx, seg),
             State::Closed | State::Listen | State::TimeWait => {

@@ -126,16 +126,14 @@ impl Connection {
         let most = self.segments_that_fit(budget.min(available).min(room), seg_max, lim);
         let fin_inside = self.bits.has(Bits::FIN_SENT) && (seq + most).after(fin_at);
         let text = if fin_inside { most - 1 } else { most };
-        let end = seq + most;
-        if end.after(self.snd.nxt) {
-            self.snd.nxt = end;
-        }
-        let fin = fin_inside || (end == fin_at && self.fin_pending() && self.fin_may_ride(end));
+        let end = seq + text;
+        let first_fin = !self.bits.has(Bits::FIN_SENT) && end == fin_at && self.fin_pending() && self.fin_may_ride(end);
+        let fin = fin_inside || first_fin;
         let taken = text + u32::from(fin);
-        if fin && (end + u32::from(!fin_inside)).after(self.snd.nxt) {
-            self.snd.nxt = end + u32::from(!fin_inside);
+        if first_fin {
             self.bits.set(Bits::FIN_SENT);
         }
+        self.snd.nxt = self.snd.nxt.later(seq + taken);
         self.log.retransmitted(seq, taken, cx.now);
         self.bits.clear(Bits::RETRANSMIT_NOW);
         self.retransmits = self.retransmits.saturating_add(1);

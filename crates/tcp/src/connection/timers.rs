@@ -126,6 +126,10 @@ impl Connection {
             self.bits.set(Bits::SYN_DUE);
             return Verdict::Keep;
         }
+        if !self.syn_acked() {
+            // FIN_WAIT_1 from a crossing open: the SYN,ACK is still owed.
+            self.bits.set(Bits::SYN_DUE);
+        }
         self.apply_claimed_mtu(cx);
         self.cc.on_timeout(self.log.flight(), u32::from(self.snd.mss), first);
         self.recover = self.snd.nxt;
