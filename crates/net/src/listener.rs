@@ -119,3 +119,6 @@ impl Listeners {
         self.slab.iter().map(|(_, l)| l)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,6 @@ impl Stack {
         Some(Handle::new(self, id.index))
     }
 }
+
+#[cfg(test)]
+mod tests;

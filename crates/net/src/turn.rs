@@ -125,3 +125,6 @@ impl Stack {
         Attempt::Sent
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ impl TwTable {
         self.slab.iter().map(|(_, e)| &e.rec)
     }
 }
+
+#[cfg(test)]
+mod tests;

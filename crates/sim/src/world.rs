@@ -53,7 +53,7 @@ pub enum Step {
     At(Instant),
     /// Nothing will ever happen unless something is done from outside.
     Idle,
-    /// A million events without time going on: two parts keep each other busy for ever.
+    /// Half a million events and packets without time going on: somebody is busy for ever.
     Stuck,
 }
 
@@ -111,8 +111,8 @@ impl Node {
 
 /// Packets that one turn sends at most before the others have theirs.
 const BURST: usize = 256;
-/// Events without time going on after which a world counts as stuck.
-const STUCK: u32 = 1_000_000;
+/// Events and packets without time going on after which a world counts as stuck.
+const STUCK: u32 = 500_000;
 const MTU: u16 = 1500;
 
 /// Settings of a host with these addresses and the documented defaults.
@@ -136,7 +136,7 @@ pub struct World {
     observers: Vec<Box<dyn Observer>>,
     digest: Digest,
     tally: Tally,
-    /// Events since the clock last moved.
+    /// Events and packets since the clock last moved.
     at_once: u32,
     events: Vec<SocketEvent>,
 }
@@ -398,6 +398,7 @@ impl World {
     fn post(&mut self, from: NodeId) {
         let mut packets = core::mem::take(&mut self.outbox.packets);
         for Parcel { bytes, gro } in packets.drain(..) {
+            self.at_once += 1;
             self.tally.sent += 1;
             let dst = destination(&bytes);
             let to = dst.and_then(|dst| self.homes.get(&dst).copied());

@@ -11,7 +11,7 @@ use synfin_sim::apps::{Client, Closing, LetGo, Outcome, Report, Script, Server};
 use synfin_sim::{
     AppId, Ending, LinkConfig, LinkId, Loss, NodeId, Pass, Pattern, Ppm, Reorder, Rng, Tally, World, host,
 };
-use synfin_tcp::{CloseReason, Config};
+use synfin_tcp::{CloseReason, Config, Keepalive};
 use synfin_wire::{Addr, Instant};
 
 const MS: Duration = Duration::from_millis(1);
@@ -63,6 +63,8 @@ impl Case {
             closing,
             let_go: if rng.chance(Ppm::percent(30)) { LetGo::AtOnce } else { LetGo::Drained },
             read_pause: if rng.chance(Ppm::percent(10)) { rng.span(300 * MS) } else { Duration::ZERO },
+            // One side may give up while the other only listens.
+            keepalive: Some(Keepalive::default()),
             ..base
         };
         Case {

@@ -94,6 +94,27 @@ fn fifty_megabytes_arrive_exactly() {
 }
 
 #[test]
+fn nothing_waits_for_a_timer_where_nothing_is_lost() {
+    let minute = Duration::from_secs(60);
+    let (a, b) = pair_with(|cfg| {
+        cfg.tcp.rto_initial = minute;
+        cfg.tcp.rto_min = minute;
+        cfg.tcp.delayed_ack = Duration::ZERO;
+    });
+    let (mut ours, mut theirs) = connected(&a, &b);
+    let start = Instant::now();
+    let writer = thread::spawn(move || ours.write_all(&[0; 5_000_000]).unwrap());
+    // The reader stops again and again until the window is closed: only what its reads tell the peer opens it.
+    let (mut got, mut buffer) = (0, vec![0; 1_000_000]);
+    while got < 5_000_000 {
+        thread::sleep(Duration::from_millis(20));
+        got += theirs.read(&mut buffer).unwrap();
+    }
+    writer.join().unwrap();
+    assert!(start.elapsed() < minute / 2, "{:?}", start.elapsed());
+}
+
+#[test]
 fn both_directions_at_once_through_clones() {
     const LEN: usize = 3_000_000;
     let (a, b) = pair();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
@@ -197,16 +197,22 @@ async fn an_accept_that_is_given_up_loses_no_connection() {
     let ours = TcpStream::connect(&a, (B4, 80)).await.unwrap();
     let (_theirs, peer) = listener.accept().await.unwrap();
     assert_eq!(peer, ours.local_addr().unwrap());
-    let (first, second) = tokio::join!(listener.accept(), async {
-        let one = TcpStream::connect(&a, (B4, 80)).await.unwrap();
-        std::future::poll_fn(|cx| match listener.poll_accept(cx) {
-            Poll::Ready(_) => panic!("there was only one"),
-            Poll::Pending => Poll::Ready(()),
-        })
-        .await;
-        one
+    // A function that polls and one that awaits can wait side by side: each gets one.
+    let listener = Arc::new(listener);
+    let polling = tokio::spawn({
+        let listener = Arc::clone(&listener);
+        async move { poll_fn(|cx| listener.poll_accept(cx)).await.unwrap().1 }
     });
-    assert_eq!(first.unwrap().1, second.local_addr().unwrap());
+    let awaiting = tokio::spawn({
+        let listener = Arc::clone(&listener);
+        async move { listener.accept().await.unwrap().1 }
+    });
+    tokio::time::sleep(SHORT).await;
+    for _ in 0..2 {
+        let _ours = TcpStream::connect(&a, (B4, 80)).await.unwrap();
+    }
+    let accepted = [timeout(LONG, polling).await, timeout(LONG, awaiting).await].map(|r| r.unwrap().unwrap());
+    assert_ne!(accepted[0], accepted[1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

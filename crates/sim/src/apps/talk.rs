@@ -7,7 +7,7 @@ use core::time::Duration;
 use synfin_net::{
     ConnId, ConnectError, ConnectOpts, Handle, ListenError, ListenOpts, ListenerId, SocketEvent, Stack,
 };
-use synfin_tcp::{CloseReason, ReadError, Readiness, Shutdown, WriteError};
+use synfin_tcp::{CloseReason, Keepalive, ReadError, Readiness, Shutdown, WriteError};
 use synfin_wire::{Endpoint, Instant, Tuple};
 
 use super::CHUNK;
@@ -48,6 +48,8 @@ pub struct Script {
     pub let_go: LetGo,
     /// Pause after each 4,096 octets read: a slow reader. Zero: none.
     pub read_pause: Duration,
+    /// Keepalive, which alone notices a peer that vanished while it had the word.
+    pub keepalive: Option<Keepalive>,
 }
 
 impl Script {
@@ -61,6 +63,7 @@ impl Script {
             closing: Closing::After(Duration::ZERO),
             let_go: LetGo::Drained,
             read_pause: Duration::ZERO,
+            keepalive: None,
         }
     }
 
@@ -187,6 +190,7 @@ impl Talk {
     fn proceed(&mut self, now: Instant, conn: &mut Handle<'_>) -> Result<(), Outcome> {
         if self.report.connected_at.is_none() && conn.readiness().connected {
             self.report.connected_at = Some(now);
+            conn.configure(|connection, cx| connection.set_keepalive(cx, self.script.keepalive));
         }
         self.read(now, conn)?;
         self.write(conn)?;

@@ -57,6 +57,10 @@ impl Connection {
             return self.end(cx, Trigger::Timeout, CloseReason::FinWait2Expired);
         }
         if self.timers.send <= cx.now {
+            if self.timers.send_kind == SendTimer::Retransmit && self.bits.has(Bits::CONNECTED) && self.snd.wnd == 0 {
+                // The window closed over what is in flight: probe it (RFC 9293 MUST-35).
+                self.timers.send_kind = SendTimer::Persist;
+            }
             let verdict = match self.timers.send_kind {
                 SendTimer::Retransmit => self.on_retransmission_timeout(cx),
                 SendTimer::Persist => self.on_persist(cx),
