@@ -1,6 +1,6 @@
 //! IP packets as TCP segments, for those who look on.
 
-use synfin_explain::{Mark, Pair, Segment, Side};
+use synfin_explain::{Mark, Pair, Segment, Side, State};
 use synfin_tcp::Why;
 use synfin_wire::{Endpoint, ipv4, ipv6};
 
@@ -74,5 +74,23 @@ pub fn mark(why: Why) -> Option<Mark> {
         Why::WindowProbe => Some(Mark::WindowProbe),
         Why::Keepalive => Some(Mark::KeepAlive),
         _ => None,
+    }
+}
+
+/// A state of our stack as ladders name it.
+pub fn state_of(state: synfin_tcp::State) -> State {
+    use synfin_tcp::State as Tcp;
+    match state {
+        Tcp::Closed => State::Closed,
+        Tcp::Listen => State::Listen,
+        Tcp::SynSent => State::SynSent,
+        Tcp::SynReceived => State::SynRcvd,
+        Tcp::Established => State::Established,
+        Tcp::FinWait1 => State::FinWait1,
+        Tcp::FinWait2 => State::FinWait2,
+        Tcp::CloseWait => State::CloseWait,
+        Tcp::Closing => State::Closing,
+        Tcp::LastAck => State::LastAck,
+        Tcp::TimeWait => State::TimeWait,
     }
 }

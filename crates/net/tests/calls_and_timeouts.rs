@@ -9,8 +9,8 @@ use synfin_link::Caps;
 use synfin_net::{Cidr, ConnectError, ConnectOpts, ListenError, ListenOpts, Secrets, Stack, StackConfig};
 use synfin_tcp::testing::Preset;
 use synfin_tcp::{
-    CloseReason, Config, Connection, Counters, Cx, HalfOpen, Keepalive, Pool, ReadError, Shutdown, State, TxLimits,
-    Verdict, WriteError,
+    CloseReason, Config, Connection, Counters, Cx, HalfOpen, Keepalive, Pool, ReadError, Shutdown, State,
+    TxLimits, Verdict, WriteError,
 };
 use synfin_wire::{Addr, Control, Endpoint, Flags, Head, Instant, Segment, Seq, Tuple};
 
@@ -154,7 +154,10 @@ fn call_without_connection(call: &str, st: State, result: &str) -> Result<(), St
         ("OPEN passive", State::Closed) => holds(s.listen(at, ListenOpts::default()).is_ok()),
         ("OPEN passive", _) => {
             let second = s.listen(at, ListenOpts::default());
-            holds(second == Err(ListenError::InUse) && s.listener_endpoint(listener.expect("first")) == Some(at))
+            holds(
+                second == Err(ListenError::InUse)
+                    && s.listener_endpoint(listener.expect("first")) == Some(at),
+            )
         }
         ("OPEN active, remote given", _) => holds(s.connect(T0, PEER, ConnectOpts::default()).is_ok()),
         ("OPEN active, remote missing", _) => {
@@ -210,7 +213,9 @@ fn call_on_connection(call: &str, st: State, result: &str, segment: &str, next: 
     };
     let check = |b: &Bed, ok: bool| match (ok, b.conn.state() == expect_next(b)) {
         (true, true) => Ok(()),
-        (ok, same) => Err(format!("outcome {ok}, state {} right: {same}, reply {:?}", b.conn.state(), b.reply)),
+        (ok, same) => {
+            Err(format!("outcome {ok}, state {} right: {same}, reply {:?}", b.conn.state(), b.reply))
+        }
     };
     let reset = |b: &Bed| b.reply.is_some_and(|h| h.all_flags().has(Flags::RST));
     match call {
@@ -255,7 +260,9 @@ fn call_on_connection(call: &str, st: State, result: &str, segment: &str, next: 
             let out = b.sent();
             check(&b, n == Ok(100) && out.is_none())
         }
-        "CLOSE" | "full close(), unread text in buffer (P8)" if matches!(st, State::SynSent | State::SynReceived) => {
+        "CLOSE" | "full close(), unread text in buffer (P8)"
+            if matches!(st, State::SynSent | State::SynReceived) =>
+        {
             if result.starts_with("text pending") {
                 return call_on_connection("CLOSE", st, result, segment, next);
             }
@@ -374,7 +381,8 @@ fn fire(b: &mut Bed) -> bool {
 fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) -> Result<(), String> {
     let absent = matches!(st, State::Closed | State::Listen | State::TimeWait);
     let never = result.contains("cannot happen") || result.contains("not running");
-    let fail = |b: &Bed, what: &str| Err(format!("{what}; state {}, verdict {:?}", b.conn.state(), b.verdict));
+    let fail =
+        |b: &Bed, what: &str| Err(format!("{what}; state {}, verdict {:?}", b.conn.state(), b.verdict));
     let passive = result.contains("origin passive");
     match timer {
         "TIME-WAIT TIMEOUT" if st == State::TimeWait => {
@@ -427,7 +435,11 @@ fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) 
             }
         }
         "RETRANSMISSION TIMEOUT" if never => {
-            if b.conn.poll_timeout().is_never() { Ok(()) } else { fail(&b, "a timer runs") }
+            if b.conn.poll_timeout().is_never() {
+                Ok(())
+            } else {
+                fail(&b, "a timer runs")
+            }
         }
         "RETRANSMISSION TIMEOUT" => {
             let rto = b.conn.info(&b.cfg.clone()).rto;
@@ -452,7 +464,11 @@ fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) 
             }
         }
         "RETRANSMISSION LIMIT R2" if never => {
-            if b.conn.poll_timeout().is_never() { Ok(()) } else { fail(&b, "a timer runs") }
+            if b.conn.poll_timeout().is_never() {
+                Ok(())
+            } else {
+                fail(&b, "a timer runs")
+            }
         }
         "RETRANSMISSION LIMIT R2" => {
             let mut fired = 0;
@@ -476,12 +492,7 @@ fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) 
         }
         "PERSIST" => {
             let p = preset(st, 1000);
-            let closed = Segment {
-                seq: p.rcv_nxt,
-                ack: Some(p.snd_una),
-                wnd: 0,
-                ..Segment::default()
-            };
+            let closed = Segment { seq: p.rcv_nxt, ack: Some(p.snd_una), wnd: 0, ..Segment::default() };
             b.call(|c, cx| c.on_segment(cx, &closed));
             let mut gaps = Vec::new();
             for _ in 0..3 {
@@ -500,12 +511,21 @@ fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) 
             }
         }
         "DELAYED ACK" if never => {
-            if b.conn.ack_deadline().is_never() { Ok(()) } else { fail(&b, "an ACK waits") }
+            if b.conn.ack_deadline().is_never() {
+                Ok(())
+            } else {
+                fail(&b, "an ACK waits")
+            }
         }
         "DELAYED ACK" => {
             let p = preset(st, 1000);
-            let text =
-                Segment { seq: p.rcv_nxt, ack: Some(p.snd_una), wnd: 8000, payload: &[b'x'; 10], ..Segment::default() };
+            let text = Segment {
+                seq: p.rcv_nxt,
+                ack: Some(p.snd_una),
+                wnd: 8000,
+                payload: &[b'x'; 10],
+                ..Segment::default()
+            };
             b.call(|c, cx| c.on_segment(cx, &text));
             if b.sent().is_some() || b.conn.ack_deadline() > T0 + Duration::from_millis(499) {
                 return fail(&b, "not delayed");
@@ -520,7 +540,11 @@ fn timeout_row(timer: &str, st: State, result: &str, segment: &str, next: &str) 
             b.with(|c, cx| c.set_keepalive(cx, Some(Keepalive::default())));
             let first = b.conn.poll_timeout();
             if never {
-                return if first < T0 + Duration::from_secs(7200) { Ok(()) } else { fail(&b, "keepalive runs") };
+                return if first < T0 + Duration::from_secs(7200) {
+                    Ok(())
+                } else {
+                    fail(&b, "keepalive runs")
+                };
             }
             let nxt = b.conn.info(&b.cfg.clone()).snd_nxt;
             for n in 0..10 {

@@ -4,6 +4,8 @@ mod common;
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -510,6 +512,40 @@ fn two_hundred_connections_at_once() {
         assert!(start.elapsed() < LONG, "{:?} {:?}", a.census(), b.census());
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn a_busy_connection_starves_no_other() {
+    let (a, b) = pair();
+    let (mut bulk_in, mut bulk_out) = connected(&a, &b);
+    let (mut ours, mut theirs) = connected(&a, &b);
+    let stop = Arc::new(AtomicBool::new(false));
+    let sending = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                bulk_out.write_all(&[0; 65_536]).unwrap();
+            }
+        }
+    });
+    let receiving = thread::spawn(move || std::io::copy(&mut bulk_in, &mut std::io::sink()).unwrap());
+    let echo = thread::spawn(move || {
+        let mut octet = [0];
+        while theirs.read(&mut octet).unwrap() == 1 {
+            theirs.write_all(&octet).unwrap();
+        }
+    });
+    let start = Instant::now();
+    for _ in 0..500 {
+        ours.write_all(b"x").unwrap();
+        ours.read_exact(&mut [0]).unwrap();
+    }
+    assert!(start.elapsed() < LONG / 2, "{:?}", start.elapsed());
+    stop.store(true, Ordering::Relaxed);
+    sending.join().unwrap();
+    assert!(receiving.join().unwrap() > 0);
+    drop(ours);
+    echo.join().unwrap();
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Hosts: how they start and end, and devices with a file descriptor.
+#![cfg(unix)]
 
 mod common;
 

@@ -54,7 +54,8 @@ impl TimeWait {
     pub fn on_segment(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Rest {
         cx.emit(&self.tuple, || Event::Received(seg));
         let rest = self.judge(cx, seg);
-        let restart_any = cx.cfg.quirks.has(Quirks::TIME_WAIT_ANY_RESTARTS) && seg.ack.is_some() && !seg.ctl.rst();
+        let restart_any =
+            cx.cfg.quirks.has(Quirks::TIME_WAIT_ANY_RESTARTS) && seg.ack.is_some() && !seg.ctl.rst();
         match rest {
             Rest::Drop(why) => {
                 cx.dropped(&self.tuple, why);
@@ -145,7 +146,8 @@ impl TimeWait {
 
     /// RFC 6191: may this SYN start a new connection on the same pair?
     fn judge_syn(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Rest {
-        let last = if cx.cfg.quirks.has(Quirks::TIME_WAIT_SYN_STRICT) { self.rcv_nxt } else { self.rcv_nxt - 1 };
+        let last =
+            if cx.cfg.quirks.has(Quirks::TIME_WAIT_SYN_STRICT) { self.rcv_nxt } else { self.rcv_nxt - 1 };
         let beyond = seg.seq.after(last);
         let ts = seg.opts.ts.filter(|_| cx.cfg.timestamps).map(|t| Seq::new(t.val));
         let fresh = match (self.ts_recent.map(Seq::new), ts) {

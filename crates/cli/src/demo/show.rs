@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use synfin_explain::{
-    Certainty, End, Event, Fate, Ladder, Options, Pair, Part, Role, Row, SegmentRow, Side, State,
+    Certainty, End, Event, Fate, Fold, Form, Known, Ladder, Lang, Options, Pair, Part, Role, Row, SegmentRow,
+    Side, State,
 };
-use synfin_explain::{Form, Known, Lang};
 use synfin_link::pcapng::Direction;
 use synfin_wire::{Endpoint, Flags, Instant, Seq};
 
@@ -44,7 +44,6 @@ pub struct Tally {
     pub data: u32,
     /// FINs, and the ACKs of FINs.
     pub closing: u32,
-    client_syns: u32,
     opened: bool,
     /// One past each end's FIN, until it is acknowledged.
     fins: Pair<Option<Seq>>,
@@ -134,7 +133,8 @@ impl Show {
         };
         let left = end(Role::Client, client, Side::Left);
         let right = end(Role::Server, server, Side::Right);
-        let rows = Ladder::new(left.clone(), right.clone(), self.options.clone());
+        let every = Options { fold: Fold::Off, ..self.options.clone() };
+        let rows = Ladder::new(left.clone(), right.clone(), every);
         self.ladders = Some(Ladders { text: Ladder::new(left, right, self.options.clone()), rows });
     }
 
@@ -267,21 +267,4 @@ fn state_changes(row: &SegmentRow, states: &mut Pair<Option<State>>) -> Vec<Stri
 
 fn not_written(why: std::io::Error) -> Failure {
     Failure::Run(format!("the capture could not be written to its end: {why}"))
-}
-
-/// Whether a segment of these flags is one of the four closing ones is decided by [`Tally`]; this names them.
-pub fn state_of(state: synfin_tcp::State) -> State {
-    match state {
-        synfin_tcp::State::Closed => State::Closed,
-        synfin_tcp::State::Listen => State::Listen,
-        synfin_tcp::State::SynSent => State::SynSent,
-        synfin_tcp::State::SynReceived => State::SynRcvd,
-        synfin_tcp::State::Established => State::Established,
-        synfin_tcp::State::FinWait1 => State::FinWait1,
-        synfin_tcp::State::FinWait2 => State::FinWait2,
-        synfin_tcp::State::CloseWait => State::CloseWait,
-        synfin_tcp::State::Closing => State::Closing,
-        synfin_tcp::State::LastAck => State::LastAck,
-        synfin_tcp::State::TimeWait => State::TimeWait,
-    }
 }

@@ -5,12 +5,12 @@ use core::time::Duration;
 use synfin_wire::{Instant, Segment, Seq};
 
 use super::{Bits, Connection, SendTimer, Verdict};
+use crate::Cx;
 use crate::cc::Limit;
 use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::send::log::DUP_THRESH;
 use crate::state::{State, Trigger};
-use crate::Cx;
 
 /// A timestamp echo older than this is taken for a forgery rather than a sample.
 const ECHO_LIMIT_MS: u32 = 120_000;

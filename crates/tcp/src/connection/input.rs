@@ -3,12 +3,12 @@
 use synfin_wire::{Control, DropReason, Flags, Head, Instant, OptionsOut, Segment, Seq, Timestamps};
 
 use super::{Bits, Connection, Verdict};
+use crate::Cx;
 use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::event::{Event, Why};
 use crate::state::{State, Trigger};
 use crate::syn::SynOffer;
-use crate::Cx;
 
 /// RFC 7323 5.5: TS.Recent means nothing after 24 days.
 const TS_RECENT_LIFE_MS: u64 = 24 * 24 * 3600 * 1000;
@@ -189,13 +189,7 @@ impl Connection {
             None if seg.ctl.syn() || cx.cfg.quirks.has(Quirks::TIMESTAMP_MAY_MISS) => None,
             None => Some(self.drop_segment(cx, DropReason::NoTimestamp)),
             Some(ts)
-                if paws_rejects(
-                    ts.val,
-                    self.rcv.ts_recent,
-                    self.rcv.ts_recent_at,
-                    cx.now,
-                    cx.cfg.quirks,
-                ) =>
+                if paws_rejects(ts.val, self.rcv.ts_recent, self.rcv.ts_recent_at, cx.now, cx.cfg.quirks) =>
             {
                 self.duplicate_ack(cx, seg);
                 Some(self.drop_segment(cx, DropReason::Paws))
@@ -235,7 +229,7 @@ impl Connection {
             if seg.seq_len() == 1 && seg.ack == Some(self.snd.nxt) && self.bits.has(Bits::ACTIVE) {
                 // Figure 7, line 6: the crossing SYN,ACK fails the sequence test only by its SYN (RFC 9293 A.2).
                 seg.ctl = Control::None;
-                seg.seq = seg.seq + 1;
+                seg.seq += 1;
                 return Crossing::OursAcked;
             }
         }

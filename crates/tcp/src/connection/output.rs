@@ -21,8 +21,10 @@ impl Connection {
     #[inline]
     pub fn wants_transmit(&self) -> bool {
         let due = Bits::ACK_NOW.0 | Bits::SYN_DUE.0 | Bits::PROBE_DUE.0 | Bits::KEEPALIVE_DUE.0;
-        self.bits.0 & due != 0 || (self.bits.has(Bits::CONNECTED) && self.has_unsent())
-            || self.bits.has(Bits::RETRANSMIT_NOW) || self.log.sums().2 > 0
+        self.bits.0 & due != 0
+            || (self.bits.has(Bits::CONNECTED) && self.has_unsent())
+            || self.bits.has(Bits::RETRANSMIT_NOW)
+            || self.log.sums().2 > 0
     }
 
     /// Text or FIN that was never sent.
@@ -127,7 +129,8 @@ impl Connection {
         let fin_inside = self.bits.has(Bits::FIN_SENT) && (seq + most).after(fin_at);
         let text = if fin_inside { most - 1 } else { most };
         let end = seq + text;
-        let first_fin = !self.bits.has(Bits::FIN_SENT) && end == fin_at && self.fin_pending() && self.fin_may_ride(end);
+        let first_fin =
+            !self.bits.has(Bits::FIN_SENT) && end == fin_at && self.fin_pending() && self.fin_may_ride(end);
         let fin = fin_inside || first_fin;
         let taken = text + u32::from(fin);
         if first_fin {
@@ -345,7 +348,8 @@ impl Connection {
         let step = self.window_step().max(1 << self.rcv.wscale);
         // While the window is comfortable the next ACK tells in time.
         let low = wnd < self.rcv.limit / 2;
-        if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step) {
+        if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step)
+        {
             self.ack_now(Why::WindowUpdate);
         }
     }
@@ -353,8 +357,7 @@ impl Connection {
     /// RFC 9293 MUST-62, RFC 6093: distance to the octet after the urgent text, clipped while it is far.
     fn urgent_pointer(&self, seq: Seq) -> Option<u16> {
         let ahead = self.snd.up.dist(seq);
-        (self.bits.has(Bits::URG_SENDING) && ahead > 0)
-            .then(|| u16::try_from(ahead).unwrap_or(u16::MAX))
+        (self.bits.has(Bits::URG_SENDING) && ahead > 0).then(|| u16::try_from(ahead).unwrap_or(u16::MAX))
     }
 
     /// SACK blocks: the duplicate first, then the latest arrivals (RFC 2883 4, RFC 2018 4).
@@ -367,4 +370,3 @@ impl Connection {
         out
     }
 }
-

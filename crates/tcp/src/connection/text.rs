@@ -104,7 +104,8 @@ impl Connection {
             self.recv.discard(cx.pool, u32::MAX);
         }
         let one = seg.gro.map_or(part.text.len(), |g| usize::from(g.get()));
-        self.rcv.seen_mss = self.rcv.seen_mss.max(u16::try_from(one).unwrap_or(u16::MAX)).min(self.rcv.our_mss);
+        self.rcv.seen_mss =
+            self.rcv.seen_mss.max(u16::try_from(one).unwrap_or(u16::MAX)).min(self.rcv.our_mss);
         self.rcv.unacked = self.rcv.unacked.saturating_add(part.text.len() as u32);
         // RFC 5681 4.2: at once when something is missing, was missing, or for every second full segment.
         let second = self.rcv.unacked >= 2 * u32::from(self.rcv.seen_mss.max(cx.cfg.min_mss));

@@ -57,7 +57,10 @@ impl Connection {
             return self.end(cx, Trigger::Timeout, CloseReason::FinWait2Expired);
         }
         if self.timers.send <= cx.now {
-            if self.timers.send_kind == SendTimer::Retransmit && self.bits.has(Bits::CONNECTED) && self.snd.wnd == 0 {
+            if self.timers.send_kind == SendTimer::Retransmit
+                && self.bits.has(Bits::CONNECTED)
+                && self.snd.wnd == 0
+            {
                 // The window closed over what is in flight: probe it (RFC 9293 MUST-35).
                 self.timers.send_kind = SendTimer::Persist;
             }
@@ -148,8 +151,7 @@ impl Connection {
     /// RFC 9293 3.8.6.1: probes that are answered never count (MUST-37), unanswered ones do (RFC 6429 4).
     fn on_persist(&mut self, cx: &mut Cx<'_>) -> Verdict {
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Persist));
-        let limit =
-            if self.bits.has(Bits::ORPHAN) { cx.cfg.orphan_retries } else { cx.cfg.persist_retries };
+        let limit = if self.bits.has(Bits::ORPHAN) { cx.cfg.orphan_retries } else { cx.cfg.persist_retries };
         if self.probes >= limit && self.user_timeout == 0 {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
         }

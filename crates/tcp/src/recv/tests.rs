@@ -13,7 +13,15 @@ fn first_octet_wins_for_every_overlap() {
         let mut out = [0; 12];
         assert_eq!(q.read(&mut pool, &mut out), 12);
         let want: std::vec::Vec<u8> = (0..12)
-            .map(|i| if (3..6).contains(&i) { b'3' } else if (a..b).contains(&i) { b'x' } else { b'.' })
+            .map(|i| {
+                if (3..6).contains(&i) {
+                    b'3'
+                } else if (a..b).contains(&i) {
+                    b'x'
+                } else {
+                    b'.'
+                }
+            })
             .collect();
         assert_eq!(out.as_slice(), want, "{a}..{b}");
         assert_eq!(pool.used(), 0);
