@@ -1,6 +1,6 @@
 //! A connection in its application's hand.
 
-use synfin_tcp::{Connection, Cx, ReadError, Readiness, Shutdown, WriteError};
+use synfin_tcp::{Connection, Cx, Info, ReadError, Readiness, Shutdown, WriteError};
 
 use crate::Stack;
 use crate::env::Env;
@@ -91,6 +91,11 @@ impl Handle<'_> {
             Some(slot) => &slot.conn,
             None => unreachable!("a handle borrows the stack, and was made for a slot in use"),
         }
+    }
+
+    /// A copy of everything worth showing.
+    pub fn info(&self) -> Info {
+        self.get().info(&self.stack.env.tcp)
     }
 
     /// Changes options of the connection: `f` gets it with the context that its setters ask for. Calls that end the

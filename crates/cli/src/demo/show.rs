@@ -7,7 +7,7 @@ use synfin_explain::{
     Side, State,
 };
 use synfin_link::pcapng::Direction;
-use synfin_wire::{Endpoint, Flags, Instant, Seq};
+use synfin_wire::{Endpoint, Instant, Seq};
 
 use crate::error::Failure;
 use crate::packet::{Packet, Scales};

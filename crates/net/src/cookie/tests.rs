@@ -36,7 +36,7 @@ fn a_cookie_becomes_a_connection_with_everything_agreed() {
     rig.send(4000, 80, &answer(101, &sa), b"hello");
     let (id, _) = rig.stack.accept(rig.now, l).unwrap();
     let mut handle = rig.stack.conn(rig.now, id).unwrap();
-    let info = handle.get().info();
+    let info = handle.info();
     assert!(info.sack && info.timestamps);
     assert_eq!((info.wscale.1, info.iss, info.irs), (7, sa.seq, Seq::new(100)));
     // Timestamps take 12 octets of each segment.
@@ -62,7 +62,7 @@ fn without_timestamps_only_the_mss_survives() {
     assert_eq!((sa.wscale, sa.sack, sa.ts), (None, false, None));
     rig.send(4000, 80, &answer(101, &sa), &[]);
     let (id, _) = rig.stack.accept(rig.now, l).unwrap();
-    let info = rig.stack.conn(rig.now, id).unwrap().get().info();
+    let info = rig.stack.conn(rig.now, id).unwrap().info();
     assert_eq!((info.mss, info.sack, info.timestamps, info.snd_wnd), (1360, false, false, 8000));
 }
 

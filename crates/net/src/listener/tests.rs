@@ -209,7 +209,7 @@ fn reset_while_waiting_for_accept() {
 fn initial_sequence_numbers() {
     let mut rig = Rig::new();
     rig.listen(80);
-    let mut iss = |rig: &mut Rig, port| {
+    let iss = |rig: &mut Rig, port| {
         rig.send(port, 80, &syn(100), &[]);
         let seq = rig.one().seq;
         rig.send(port, 80, &rst(101), &[]);

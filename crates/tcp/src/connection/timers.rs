@@ -79,10 +79,10 @@ impl Connection {
             }
         }
         if self.keepalive_deadline() <= cx.now {
-            cx.emit(&self.tuple, || Event::Timer(TimerKind::Keepalive));
             if self.keepalive_probes >= self.keepalive.as_ref().map_or(0, |k| k.probes) {
                 return self.give_up(cx, TimerKind::Keepalive);
             }
+            cx.emit(&self.tuple, || Event::Timer(TimerKind::Keepalive));
             self.keepalive_probes += 1;
             self.bits.set(Bits::KEEPALIVE_DUE);
         }
