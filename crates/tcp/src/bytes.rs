@@ -9,6 +9,15 @@ pub const CHUNK: usize = 4096;
 
 type Chunk = Box<[u8; CHUNK]>;
 
+/// Whether a chunk can be refused.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// The limit holds.
+    Optional,
+    /// One chunk is given beyond the limit: without it this owner could wait for ever.
+    First,
+}
+
 /// Where chunks come from and go back to.
 #[derive(Debug)]
 pub struct Pool {
@@ -19,7 +28,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool that hands out at most `limit` octets at once and keeps at most `keep` octets for later use.
+    /// A pool that hands out at most `limit` octets at once, and one chunk more to each writer that has none, and keeps
+    /// at most `keep` octets for later use.
     pub fn new(limit: usize, keep: usize) -> Pool {
         Pool { free: Vec::new(), keep: keep / CHUNK, used: 0, limit: limit / CHUNK }
     }
@@ -34,8 +44,8 @@ impl Pool {
         self.used >= self.limit - self.limit / 8
     }
 
-    fn take(&mut self) -> Option<Chunk> {
-        if self.used >= self.limit {
+    fn take(&mut self, need: Need) -> Option<Chunk> {
+        if self.used >= self.limit && need == Need::Optional {
             return None;
         }
         self.used += 1;
@@ -73,9 +83,9 @@ impl ByteQueue {
         ByteQueue { chunks: VecDeque::new(), start: 0 }
     }
 
-    /// Writes `data` at `at` octets behind the front, taking chunks as needed. Returns how many octets were written:
-    /// fewer only if the pool is exhausted.
-    pub fn write_at(&mut self, pool: &mut Pool, at: usize, mut data: &[u8]) -> usize {
+    /// Writes `data` at `at` octets behind the front, taking chunks as needed, the first as `need` says. Returns how many
+    /// octets were written: fewer only if the pool is exhausted.
+    pub fn write_at(&mut self, pool: &mut Pool, at: usize, mut data: &[u8], mut need: Need) -> usize {
         let wanted = data.len();
         let mut pos = self.start + at;
         while !data.is_empty() {
@@ -85,7 +95,7 @@ impl ByteQueue {
             }
             let Some(slot) = self.chunks.get_mut(index) else { break };
             if slot.is_none() {
-                *slot = pool.take();
+                *slot = pool.take(core::mem::replace(&mut need, Need::Optional));
             }
             let Some(room) = slot.as_mut().and_then(|c| c.get_mut(offset..)) else { break };
             let n = room.len().min(data.len());

@@ -257,6 +257,8 @@ impl Bits {
     pub const CONNECTED: Bits = Bits(1 << 19);
     /// The segment that comes next was already shown to the probe, by the half-open record.
     pub const SHOWN: Bits = Bits(1 << 21);
+    /// The pool had no memory for a write: not writable until something is acknowledged.
+    pub const STARVED: Bits = Bits(1 << 22);
     /// A window probe is in flight or was refused.
     pub const PROBED: Bits = Bits(1 << 20);
 

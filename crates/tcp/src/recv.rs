@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use synfin_wire::{SackBlock, Seq};
 
 use crate::Pool;
-use crate::bytes::ByteQueue;
+use crate::bytes::{ByteQueue, Need};
 use ranges::Ranges;
 
 /// What a piece of text did to the queue.
@@ -57,7 +57,7 @@ impl RecvQueue {
         let start = self.next + u64::from(ahead);
         let end = start + data.len() as u64;
         if ahead == 0 && self.ranges.is_empty() {
-            let n = self.bytes.write_at(pool, self.readable() as usize, data) as u32;
+            let n = self.bytes.write_at(pool, self.readable() as usize, data, Need::Optional) as u32;
             self.next += u64::from(n);
             return Taken { advanced: n, refused: data.len() as u32 - n, ..Taken::default() };
         }
@@ -69,7 +69,7 @@ impl RecvQueue {
         let mut refused = 0;
         for (from, to) in self.ranges.gaps(start, end) {
             let part = data.get((from - start) as usize..(to - start) as usize).unwrap_or_default();
-            let n = self.bytes.write_at(pool, (from - self.read) as usize, part);
+            let n = self.bytes.write_at(pool, (from - self.read) as usize, part, Need::Optional);
             self.ranges.insert(from, from + n as u64);
             written += n as u32;
             refused += (part.len() - n) as u32;

@@ -3,7 +3,7 @@
 pub mod log;
 
 use crate::Pool;
-use crate::bytes::{ByteQueue, Slices};
+use crate::bytes::{ByteQueue, Need, Slices};
 
 /// Octets from the first unacknowledged one to the last written one.
 #[derive(Debug, Default)]
@@ -29,7 +29,9 @@ impl SendQueue {
     pub fn write(&mut self, pool: &mut Pool, data: &[u8], limit: u32) -> u32 {
         let room = limit.saturating_sub(self.len) as usize;
         let part = data.get(..room).unwrap_or(data);
-        let n = self.bytes.write_at(pool, self.len as usize, part) as u32;
+        // A writer with nothing queued gets its first chunk whatever the pool says: an acknowledgement wakes it again.
+        let need = if self.len == 0 { Need::First } else { Need::Optional };
+        let n = self.bytes.write_at(pool, self.len as usize, part, need) as u32;
         self.len += n;
         n
     }

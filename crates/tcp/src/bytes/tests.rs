@@ -7,8 +7,16 @@ fn empty_takes_no_memory_and_a_full_pool_says_so() {
     let mut pool = Pool::new(2 * CHUNK, 0);
     let mut q = ByteQueue::new();
     assert_eq!(q.chunks.capacity(), 0);
-    assert_eq!(q.write_at(&mut pool, 0, &[7; 3 * CHUNK]), 2 * CHUNK);
+    assert_eq!(q.write_at(&mut pool, 0, &[7; 3 * CHUNK], Need::Optional), 2 * CHUNK);
     assert_eq!(pool.used(), 2 * CHUNK);
+    let mut other = ByteQueue::new();
+    assert_eq!(other.write_at(&mut pool, 0, b"x", Need::Optional), 0);
+    assert_eq!(
+        other.write_at(&mut pool, 0, &[7; 2 * CHUNK], Need::First),
+        CHUNK,
+        "one chunk beyond the limit"
+    );
+    other.clear(&mut pool);
     q.clear(&mut pool);
     assert_eq!(pool.used(), 0);
     assert_eq!(q.chunks.capacity(), 0);
@@ -21,7 +29,7 @@ proptest! {
         let (mut q, mut model, mut next) = (ByteQueue::new(), Model::new(), 0u8);
         for (push, pop) in ops {
             let data: Vec<u8> = (0..push).map(|_| { next = next.wrapping_add(1); next }).collect();
-            prop_assert_eq!(q.write_at(&mut pool, model.len(), &data), push);
+            prop_assert_eq!(q.write_at(&mut pool, model.len(), &data, Need::Optional), push);
             model.extend(data);
             let pop = pop.min(model.len());
             let mut out = alloc::vec![0; pop];

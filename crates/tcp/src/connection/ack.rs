@@ -185,6 +185,7 @@ impl Connection {
             self.bits.clear(Bits::URG_SENDING);
         }
         self.timers.stalled_since = cx.now;
+        self.bits.clear(Bits::STARVED);
         self.rto.answered();
         self.log.ack(ack).sent
     }

@@ -13,7 +13,10 @@ impl Connection {
         let cannot_write = self.bits.has(Bits::FIN_QUEUED) || over;
         Readiness {
             readable: self.recv.readable() > 0 || eof || over,
-            writable: cannot_write || (self.bits.has(Bits::CONNECTED) && self.send.len() < self.send_limit),
+            writable: cannot_write
+                || (self.bits.has(Bits::CONNECTED)
+                    && !self.bits.has(Bits::STARVED)
+                    && self.send.len() < self.send_limit),
             connected: self.bits.has(Bits::CONNECTED),
             drained: over
                 || (self.send.is_empty()
@@ -38,10 +41,11 @@ impl Connection {
         if data.is_empty() {
             return Ok(0);
         }
-        match self.send.write(cx.pool, data, self.send_limit) {
-            0 => Err(WriteError::WouldBlock),
-            n => Ok(n as usize),
+        let n = self.send.write(cx.pool, data, self.send_limit);
+        if n == 0 && self.send.len() < self.send_limit {
+            self.bits.set(Bits::STARVED);
         }
+        if n == 0 { Err(WriteError::WouldBlock) } else { Ok(n as usize) }
     }
 
     /// As [`Connection::write`], and the last octet taken is marked urgent (RFC 9293 3.8.5).
