@@ -80,7 +80,13 @@ impl Cookies {
     }
 
     /// What was agreed, if the ACK `seg` acknowledges a cookie of ours that is not too old.
-    pub(crate) fn check(&self, now: Instant, tuple: &Tuple, cfg: &Config, seg: &Segment<'_>) -> Option<Agreed> {
+    pub(crate) fn check(
+        &self,
+        now: Instant,
+        tuple: &Tuple,
+        cfg: &Config,
+        seg: &Segment<'_>,
+    ) -> Option<Agreed> {
         let (iss, irs) = (seg.ack? - 1, seg.seq - 1);
         let low = iss.raw() >> 24;
         let age = (tick(now) as u32).wrapping_sub(low >> 3) & 31;
@@ -104,7 +110,12 @@ impl Cookies {
     fn hash(&self, tuple: &Tuple, irs: Seq, tick: Tick, low: u32, ts_bits: Option<u32>) -> u32 {
         let tuple = of_tuple(tuple, |octets| self.key.sip24(octets));
         let mut octets = [0; 32];
-        let words = [tuple, u64::from(irs.raw()), tick, u64::from(low) << 32 | u64::from(ts_bits.unwrap_or(u32::MAX))];
+        let words = [
+            tuple,
+            u64::from(irs.raw()),
+            tick,
+            u64::from(low) << 32 | u64::from(ts_bits.unwrap_or(u32::MAX)),
+        ];
         for (place, word) in octets.as_chunks_mut::<8>().0.iter_mut().zip(words) {
             *place = word.to_le_bytes();
         }

@@ -2,7 +2,8 @@
 
 use synfin_tcp::{CloseReason, Quirks, SynRecord, Trigger};
 use synfin_wire::icmp::{
-    Message, Missing, Notice, QUOTE_V4, QUOTE_V6, echo_reply_v4, echo_reply_v6, unreachable_v4, unreachable_v6,
+    Message, Missing, Notice, QUOTE_V4, QUOTE_V6, echo_reply_v4, echo_reply_v6, unreachable_v4,
+    unreachable_v6,
 };
 use synfin_wire::{Addr, DropReason, Endpoint, Seq, Tuple};
 
@@ -95,7 +96,9 @@ impl Stack {
         let linux = self.env.tcp.quirks.has(Quirks::ICMP_ENDS_HALF_OPEN);
         let ends = match notice {
             Notice::Refused { .. } => !linux,
-            Notice::Unreachable { .. } | Notice::TimeExceeded { .. } | Notice::ParameterProblem { .. } => linux,
+            Notice::Unreachable { .. } | Notice::TimeExceeded { .. } | Notice::ParameterProblem { .. } => {
+                linux
+            }
             // The SYN,ACK is as small as it gets; RFC 9293 MUST-55.
             Notice::TooBig { .. } | Notice::SourceQuench => false,
         };
@@ -106,7 +109,6 @@ impl Stack {
         Ok(())
     }
 }
-
 
 #[cfg(test)]
 mod tests;

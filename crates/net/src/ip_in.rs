@@ -97,7 +97,16 @@ impl Stack {
                 // Nobody summed over the whole of it.
                 let meta = RxMeta { checksum: ChecksumFact::Unchecked, gro: None, ..frame.meta };
                 let Fragment { src, dst, .. } = f;
-                self.datagram_in(&Datagram { src, dst, protocol, protocol_at: 0, payload, meta, via, packet: None })
+                self.datagram_in(&Datagram {
+                    src,
+                    dst,
+                    protocol,
+                    protocol_at: 0,
+                    payload,
+                    meta,
+                    via,
+                    packet: None,
+                })
             }
         }
     }
@@ -149,7 +158,8 @@ fn parse(frame: RxFrame<'_>, via: Via) -> Result<Ip<'_>, DropReason> {
     let RxFrame { bytes, meta } = frame;
     let packet = Some(bytes);
     if bytes.first().is_some_and(|first| first >> 4 == 6) {
-        let ipv6::Packet { src, dst, protocol, protocol_at, fragment, payload, .. } = ipv6::Packet::parse(bytes)?;
+        let ipv6::Packet { src, dst, protocol, protocol_at, fragment, payload, .. } =
+            ipv6::Packet::parse(bytes)?;
         return Ok(match fragment {
             Some(ipv6::Fragment { id, offset, more }) => {
                 Ip::Part(Fragment { src, dst, protocol, id, offset, more, payload })

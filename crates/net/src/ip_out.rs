@@ -57,8 +57,7 @@ fn emit_ip(out: &mut [u8; MAX_HEAD], src: Addr, dst: Addr, protocol: u8, ip: IpF
         let head = ipv4::Head { src, dst, protocol, ttl: ip.ttl, tos: ip.tos };
         put(out, 0, &head.emit(len))
     } else {
-        let head =
-            ipv6::Head { src, dst, protocol, hop_limit: ip.ttl, traffic_class: ip.tos, flow: ip.flow };
+        let head = ipv6::Head { src, dst, protocol, hop_limit: ip.ttl, traffic_class: ip.tos, flow: ip.flow };
         put(out, 0, &head.emit(len))
     }
 }

@@ -43,6 +43,6 @@ mod tw_table;
 pub mod wheel;
 
 pub use stack::{
-    AcceptOverflow, Census, Cidr, ConnId, ConnectError, ConnectOpts, Handle, ListenError, ListenOpts, ListenerId,
-    ListenerStats, More, Secrets, SocketEvent, Stack, StackConfig, SynOverflow,
+    AcceptOverflow, Census, Cidr, ConnId, ConnectError, ConnectOpts, Handle, ListenError, ListenOpts,
+    ListenerId, ListenerStats, More, Secrets, SocketEvent, Stack, StackConfig, SynOverflow,
 };

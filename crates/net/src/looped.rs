@@ -54,6 +54,10 @@ impl TxSink for Looped {
         payload.iter().for_each(|part| packet.extend_from_slice(part));
         // It never left this machine; a super-segment arrives as one that was merged on receive.
         let gro = meta.gso.map(|gso| gso.size);
-        self.queue.push_back((packet, RxMeta { checksum: ChecksumFact::Trusted, gro, link_broadcast: false }));
+        self.queue
+            .push_back((packet, RxMeta { checksum: ChecksumFact::Trusted, gro, link_broadcast: false }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,9 @@ impl Slot {
         let Readiness { readable, writable, connected, drained, urgent, closed } = self.conn.readiness();
         let bits = [readable, writable, connected, drained, urgent, closed.is_some()];
         let now = bits.into_iter().enumerate().fold(0u8, |sum, (i, bit)| sum | u8::from(bit) << i);
-        now & !core::mem::replace(&mut self.told, now) != 0
+        // Urgent text whose end advances is news although nothing new can be done (RFC 9293 MUST-32).
+        let urgent_news = self.conn.take_urgent_news();
+        now & !core::mem::replace(&mut self.told, now) != 0 || urgent_news
     }
 }
 

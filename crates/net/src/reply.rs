@@ -8,8 +8,9 @@ use synfin_wire::{Addr, Head, Tuple};
 
 use crate::ip_out::IpFields;
 
-/// Most answers that wait. What is beyond is forgotten: whoever asked asks again.
-const MAX_ANSWERS: usize = 256;
+/// Most answers that wait: as many as a burst of arrivals between two turns may cause. What is beyond is forgotten:
+/// whoever asked asks again.
+const MAX_ANSWERS: usize = 1024;
 /// Packet buffers kept for later answers.
 const KEEP: usize = 32;
 

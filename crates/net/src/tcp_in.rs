@@ -2,7 +2,8 @@
 
 use synfin_link::ChecksumFact;
 use synfin_tcp::{
-    CloseReason, Connection, Event, HalfOpen, Quirks, Rest, State, SynOffer, SynRecord, Trigger, Why, reset_for,
+    CloseReason, Connection, Event, HalfOpen, Quirks, Rest, State, SynOffer, SynRecord, Trigger, Why,
+    reset_for,
 };
 use synfin_wire::checksum::Sum;
 use synfin_wire::{Control, DropReason, Endpoint, Flags, Head, Segment, Seq, Timestamps, Tuple};
@@ -42,8 +43,7 @@ impl Stack {
         if (ports.src == 0 || ports.dst == 0) && !self.env.tcp.quirks.has(Quirks::PORT_ZERO_ANSWERED) {
             return Err(DropReason::PortZero);
         }
-        let tuple =
-            Tuple { local: Endpoint::new(d.dst, ports.dst), remote: Endpoint::new(d.src, ports.src) };
+        let tuple = Tuple { local: Endpoint::new(d.dst, ports.dst), remote: Endpoint::new(d.src, ports.src) };
         // From outside, our own address is a lie: with our port too it is LAND's.
         let land = tuple.local == tuple.remote;
         if d.via == Via::Device && d.src == d.dst {
@@ -179,7 +179,8 @@ impl Stack {
         let mss = our_mss(&self.caps, tuple.remote.addr);
         let ts_offset = self.isn.timestamp_offset(tuple);
         let cx = self.env.cx();
-        let rec = SynRecord::from_offer(*tuple, cookie.iss, seg.seq, mss, seg.wnd, cookie.offer, ts_offset, &cx);
+        let rec =
+            SynRecord::from_offer(*tuple, cookie.iss, seg.seq, mss, seg.wnd, cookie.offer, ts_offset, &cx);
         let mut head = rec.syn_ack(&cx);
         if let Some(ts) = head.opts.ts {
             head.opts.ts = Some(Timestamps { val: cookie.stamp(ts.val), ..ts });

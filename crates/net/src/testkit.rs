@@ -153,7 +153,8 @@ pub(crate) fn syn(seq: u32) -> Head {
 /// A SYN that offers everything.
 pub(crate) fn full_syn(seq: u32, tsval: u32) -> Head {
     let ts = Some(Timestamps { val: tsval, ecr: 0 });
-    let opts = OptionsOut { mss: Some(1460), wscale: Some(7), sack_permitted: true, ts, ..OptionsOut::default() };
+    let opts =
+        OptionsOut { mss: Some(1460), wscale: Some(7), sack_permitted: true, ts, ..OptionsOut::default() };
     Head { opts, ..syn(seq) }
 }
 

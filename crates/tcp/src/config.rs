@@ -73,14 +73,12 @@ quirks! {
     LISTENER_CLOSE_KEEPS_HALF_OPEN = 25;
     /// close() with unread text in CLOSING or LAST_ACK sends RST.
     UNREAD_RESETS_LATE_STATES = 26;
-    /// Error codes of calls as Linux has them.
-    ERROR_CODES = 27;
     /// Source port 0 is answered.
-    PORT_ZERO_ANSWERED = 28;
+    PORT_ZERO_ANSWERED = 27;
     /// Reuse of TIME_WAIT: new ISS is old SND.NXT + 65,537.
-    TIME_WAIT_REUSE_ISS = 29;
+    TIME_WAIT_REUSE_ISS = 28;
     /// An old segment with FIN at a zero window has its ACK field processed.
-    ZERO_WINDOW_OLD_FIN_ACK = 30;
+    ZERO_WINDOW_OLD_FIN_ACK = 29;
 }
 
 impl Quirks {

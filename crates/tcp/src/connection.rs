@@ -261,6 +261,8 @@ impl Bits {
     pub const STARVED: Bits = Bits(1 << 22);
     /// A window probe is in flight or was refused.
     pub const PROBED: Bits = Bits(1 << 20);
+    /// Urgent text appeared or its end advanced since the application was last told.
+    pub const URG_NEWS: Bits = Bits(1 << 23);
 
     #[inline]
     pub fn has(self, b: Bits) -> bool {

@@ -166,11 +166,12 @@ impl SynRecord {
             return self.drop(cx, DropReason::RstNotExact);
         }
         if seg.ctl.syn() {
+            if quirks.has(Quirks::SYN_RCVD_SYN_RESETS) && seg.seq != self.irs {
+                cx.reply = Some(reset_for(seg));
+                return self.delete(cx, Trigger::RcvRst, CloseReason::Reset);
+            }
             if seg.seq.within(rcv_nxt, wnd) {
                 // RFC 9293 3.10.7.4 fourth: back to LISTEN, nothing is sent.
-                if quirks.has(Quirks::SYN_RCVD_SYN_RESETS) {
-                    cx.reply = Some(reset_for(seg));
-                }
                 return self.delete(cx, Trigger::RcvRst, CloseReason::Reset);
             }
             self.limited_ack(cx);

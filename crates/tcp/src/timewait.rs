@@ -128,7 +128,7 @@ impl TimeWait {
         };
         if ack.before(self.ack_floor) || ack.after(self.snd_nxt) {
             // RFC 5961 5. Two ends in TIME_WAIT cannot answer each other for ever: answers carry good numbers.
-            if !(quirks.has(Quirks::TIME_WAIT_BAD_ACK_SILENT) && len == 0) {
+            if !(quirks.has(Quirks::TIME_WAIT_BAD_ACK_SILENT) && len == 0 && seg.seq == nxt) {
                 self.challenge(cx);
             }
             let new = ack.after(self.snd_nxt);

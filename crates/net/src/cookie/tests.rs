@@ -115,7 +115,7 @@ fn cookies_expire() {
         let l = flooded(&mut rig);
         rig.send(4000, 80, &full_syn(100, 5000), &[]);
         let sa = rig.one();
-        rig.now = rig.now + Duration::from_secs(64) * ticks;
+        rig.now += Duration::from_secs(64) * ticks;
         // Cookies are still being sent, so it is the cookie's age that decides.
         rig.send(4007, 80, &full_syn(100, 5000), &[]);
         rig.sent();

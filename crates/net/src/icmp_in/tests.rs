@@ -93,7 +93,10 @@ fn unreachable_port_and_protocol() {
     assert_eq!(p.payload[..2], [1, 4]);
     let p = ipv6::Packet::parse(&out[1]).unwrap();
     // Parameter problem, unrecognised next header, which stands at octet 6; 1280 octets in all.
-    assert_eq!((&p.payload[..8][..2], &p.payload[4..8], out[1].len()), (&[4, 1][..], &[0, 0, 0, 6][..], 1280));
+    assert_eq!(
+        (&p.payload[..8][..2], &p.payload[4..8], out[1].len()),
+        (&[4, 1][..], &[0, 0, 0, 6][..], 1280)
+    );
     assert_eq!(rig.drops(DropReason::UnknownProtocol), 4);
 }
 

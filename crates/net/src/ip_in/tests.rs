@@ -147,7 +147,12 @@ fn random_octets_never_panic() {
         packet(peer(4000), us(80), &full_syn(5, 9), b"text"),
         packet(Endpoint::new(PEER6, 1), Endpoint::new(US6, 80), &full_syn(5, 9), b"text"),
         fragment(&segment(peer(4000), us(80), &syn(100), &[0; 200]), 6, 7, 0, 64),
-        ip(PEER, US, 1, &[3, 3, 0, 0, 0, 0, 0, 0, 69, 0, 0, 40, 0, 0, 0, 0, 0, 6, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1]),
+        ip(
+            PEER,
+            US,
+            1,
+            &[3, 3, 0, 0, 0, 0, 0, 0, 69, 0, 0, 40, 0, 0, 0, 0, 0, 6, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1],
+        ),
     ];
     let mut random: u64 = 1;
     let mut next = || {

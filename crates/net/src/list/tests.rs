@@ -34,14 +34,14 @@ fn behaves_like_a_queue_with_removal() {
     for _ in 0..5000 {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let pick = (random >> 8) as usize;
-        if model.is_empty() || pick % 3 != 0 {
+        if model.is_empty() || !pick.is_multiple_of(3) {
             let id = slab.insert(Item(Links::NONE));
             list.push(&mut slab, id.index);
             model.push_back(id);
         } else {
             let id = model.remove(pick % model.len()).unwrap();
             list.remove(&mut slab, id.index);
-            if pick % 2 == 0 {
+            if pick.is_multiple_of(2) {
                 slab.remove(id);
             } else {
                 list.push(&mut slab, id.index);

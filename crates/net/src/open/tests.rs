@@ -80,10 +80,7 @@ fn local_addresses() {
     assert!(try_from(from(Addr::V4_UNSPECIFIED, 5002)).is_ok());
     assert_eq!(rig.stack.conn(rig.now, explicit).unwrap().get().tuple().local, us(5000));
     let six = Endpoint::new(PEER6, 80);
-    assert_eq!(
-        rig.stack.connect(rig.now, six, from(Addr::V4_UNSPECIFIED, 0)),
-        Err(ConnectError::NotOurs)
-    );
+    assert_eq!(rig.stack.connect(rig.now, six, from(Addr::V4_UNSPECIFIED, 0)), Err(ConnectError::NotOurs));
     let cfg = StackConfig { addrs: alloc::vec![crate::Cidr { addr: US, prefix: 24 }], ..config() };
     assert_eq!(connect(&mut Rig::with(cfg), six), Err(ConnectError::NoRoute));
 }

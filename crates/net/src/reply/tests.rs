@@ -10,11 +10,11 @@ fn tcp(port: u16) -> TcpReply {
 #[test]
 fn strays_are_bounded_ends_of_connections_are_not() {
     let mut r = Replies::default();
-    assert!((0..256).all(|port| r.push_tcp(tcp(port), Cause::Stray)));
-    assert!(!r.push_tcp(tcp(256), Cause::Stray));
+    assert!((0..1024).all(|port| r.push_tcp(tcp(port), Cause::Stray)));
+    assert!(!r.push_tcp(tcp(1024), Cause::Stray));
     assert!(!r.push_icmp(US, PEER, &[], &[]));
-    assert!(r.push_tcp(tcp(257), Cause::Connection));
-    for port in (0..256).chain([257]) {
+    assert!(r.push_tcp(tcp(1025), Cause::Connection));
+    for port in (0..1024).chain([1025]) {
         assert_eq!(r.next_destination(), Some(PEER));
         assert!(matches!(r.pop(), Some(Reply::Tcp(t)) if t.tuple.remote.port == port));
     }

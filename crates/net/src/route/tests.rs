@@ -73,7 +73,9 @@ fn sources_from_outside() {
 #[test]
 fn remotes_of_an_active_open() {
     let r = routes();
-    for a in [v4(0, 0, 0, 0), v4(255, 255, 255, 255), v4(192, 168, 7, 255), v4(239, 1, 1, 1), Addr::V6_UNSPECIFIED] {
+    for a in
+        [v4(0, 0, 0, 0), v4(255, 255, 255, 255), v4(192, 168, 7, 255), v4(239, 1, 1, 1), Addr::V6_UNSPECIFIED]
+    {
         assert_eq!(r.check_remote(Endpoint::new(a, 80)), Err(ConnectError::InvalidRemote), "{a}");
     }
     assert_eq!(r.check_remote(Endpoint::new(v4(8, 8, 8, 8), 0)), Err(ConnectError::InvalidRemote));

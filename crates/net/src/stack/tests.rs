@@ -189,6 +189,7 @@ fn time_does_not_go_back() {
     let (id, _) = rig.accept(l, 4000, 100);
     rig.stack.conn(rig.now, id).unwrap().write(b"x").unwrap();
     rig.sent();
+    rig.stack.on_timeout(rig.now);
     let due = rig.stack.poll_timeout();
     rig.stack.on_timeout(secs(1));
     assert_eq!(rig.sent(), []);

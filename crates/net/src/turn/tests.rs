@@ -27,10 +27,8 @@ fn write(rig: &mut Rig, id: ConnId, octets: usize) {
 fn one_segment_each_in_turn() {
     let mut rig = Rig::new();
     let l = rig.listen(80);
-    for port in 4000..4003 {
-        let (id, _) = wide(&mut rig, l, port);
-        write(&mut rig, id, 4000);
-    }
+    let ids = [4000, 4001, 4002].map(|port| wide(&mut rig, l, port).0);
+    ids.into_iter().for_each(|id| write(&mut rig, id, 3 * 1460));
     let order: alloc::vec::Vec<u16> = rig.sent().iter().map(|s| s.dst.port).collect();
     assert_eq!(order, [4000, 4001, 4002, 4000, 4001, 4002, 4000, 4001, 4002]);
 }

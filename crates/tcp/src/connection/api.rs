@@ -100,7 +100,7 @@ impl Connection {
     }
 
     /// Number of the first octet that was not read. Only meaningful before the peer's FIN is taken.
-    fn unread_start(&self) -> synfin_wire::Seq {
+    pub(super) fn unread_start(&self) -> synfin_wire::Seq {
         self.rcv.nxt - self.recv.readable() - u32::from(self.bits.has(Bits::PEER_FIN))
     }
 
@@ -108,6 +108,11 @@ impl Connection {
     pub fn urgent(&self) -> Option<u32> {
         let left = self.rcv.up.dist(self.unread_start());
         (self.bits.has(Bits::URG_RECEIVING) && left > 0).then_some(left as u32)
+    }
+
+    /// Whether urgent text appeared, or its end advanced, since the last call (RFC 9293 MUST-32).
+    pub fn take_urgent_news(&mut self) -> bool {
+        self.bits.take(Bits::URG_NEWS)
     }
 
     /// Closes one or both directions for the application; the record stays with it (RFC 9293 3.10.4, 3.6).

@@ -113,7 +113,9 @@ impl Connection {
         self.step(cx, Trigger::RcvSynAck);
         self.take_ack_of_syn(cx, ack);
         self.ack_now(Why::Ack);
-        if cx.cfg.quirks.has(Quirks::SYN_ACK_TEXT_IGNORED) {
+        // There only a peer that took all the text of our SYN may answer with text.
+        let fast = self.snd.nxt != self.iss + 1 && ack == self.snd.nxt && !seg.ctl.fin();
+        if cx.cfg.quirks.has(Quirks::SYN_ACK_TEXT_IGNORED) && !fast {
             return Verdict::Keep;
         }
         // "continue at the sixth step": text and FIN that ride on the SYN,ACK.
@@ -148,10 +150,19 @@ impl Connection {
             self.challenge(cx);
             return self.drop_segment(cx, DropReason::SynInWindow);
         }
+        if !zero_window && self.drops_beyond_edge(cx, &seg) {
+            self.duplicate_ack(cx, &seg);
+            return self.drop_segment(cx, DropReason::OutOfWindow);
+        }
+        let in_order = !zero_window && seg.seq.at_or_before(self.rcv.nxt) && self.state.receives();
+        if in_order && cx.cfg.quirks.has(Quirks::BEYOND_EDGE_TAKEN) {
+            // The offer grows by what the peer sent beyond it, as if it had been made.
+            self.rcv.adv = self.rcv.adv.later(seg.seq + seg.payload.len() as u32);
+        }
         let trimmed = self.trim(&seg, seg.seq, zero_window, must_ack);
         // Fifth: ACK.
         let Some(ack) = seg.ack else {
-            if zero_window {
+            if zero_window && !cx.cfg.quirks.has(Quirks::NO_ACK_BIT_SILENT) {
                 self.challenge(cx);
             }
             return self.drop_segment(cx, DropReason::NoAck);
@@ -168,6 +179,10 @@ impl Connection {
             self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
             self.take_ack_of_syn(cx, ack);
         } else {
+            let any_ack = cx.cfg.quirks.has(Quirks::AFTER_CLOSE_ANY_ACK) && self.state == State::FinWait2;
+            if any_ack && self.resets_after_close(&trimmed) {
+                return self.reset_after_close(cx, &seg);
+            }
             if let Some(v) = self.check_ack_range(cx, ack) {
                 return v;
             }
@@ -234,7 +249,10 @@ impl Connection {
             }
         }
         let seq_first = cx.cfg.quirks.has(Quirks::SEQ_BEFORE_ACK) && self.bits.has(Bits::ACTIVE);
-        let judged = !seq_first || seg.seq.within(self.rcv.nxt, self.rcv_wnd().max(1));
+        // Both edges count as inside there.
+        let end = seg.seq + seg.seq_len();
+        let outside = end.before(self.rcv.nxt) || seg.seq.after(self.rcv.adv);
+        let judged = !(seq_first && outside);
         // RFC 9293 3.5.2 group 2: an ACK for something never sent. A SYN gets its challenge ACK instead (step 4).
         if seg.ack.is_some() && !good_ack && !seg.ctl.syn() && judged {
             cx.reply = Some(reset_for(seg));
@@ -267,6 +285,15 @@ impl Connection {
         if inside { SeqTest::Inside } else { SeqTest::Outside }
     }
 
+    /// Profile linux: text beyond the right edge while octets or a FIN wait unread costs the segment its whole effect.
+    fn drops_beyond_edge(&self, cx: &Cx<'_>, seg: &Segment<'_>) -> bool {
+        let waits = self.recv.readable() > 0 || self.bits.has(Bits::PEER_FIN);
+        cx.cfg.quirks.has(Quirks::BEYOND_EDGE_DROPS_ALL)
+            && waits
+            && seg.ack.is_some()
+            && (seg.seq + seg.payload.len() as u32).after(self.rcv.adv)
+    }
+
     /// The sequence test failed: an ACK tells the peer where we are (RFC 9293 3.10.7.4 first), never for a RST.
     fn outside_window(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
         if seg.ctl.rst() {
@@ -282,10 +309,15 @@ impl Connection {
         }
         // An old segment that ends exactly at RCV.NXT still has a current ACK field: it spares a timeout when the
         // ACK of a FIN was lost in a simultaneous close (RFC 9293 A.2).
+        let fin_at = seg.seq + seg.payload.len() as u32;
+        let fin_next = cx.cfg.quirks.has(Quirks::ZERO_WINDOW_OLD_FIN_ACK)
+            && self.rcv_wnd() == 0
+            && seg.ctl.fin()
+            && fin_at == self.rcv.nxt;
         if let Some(ack) = seg.ack
             && len > 0
             && !seg.ctl.syn()
-            && seg.seq + len == self.rcv.nxt
+            && (seg.seq + len == self.rcv.nxt || fin_next)
             && ack.after(self.snd.una)
             && ack.at_or_before(self.snd.nxt)
         {

@@ -5,7 +5,6 @@ use synfin_wire::{DropReason, Flags, Head, Instant, OptionsOut, SackBlock, Segme
 use super::input::Trimmed;
 use super::{Bits, Connection, Verdict};
 use crate::Cx;
-use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::event::Why;
 use crate::state::{State, Trigger};
@@ -26,14 +25,13 @@ impl Connection {
             }
             return Verdict::Keep;
         }
-        if let Some(up) = seg.urg {
+        // A segment at the very edge, where a profile lets it in, brings no news of what lies behind.
+        let at_edge = self.rcv_wnd() > 0 && seg.seq == self.rcv.adv;
+        if let Some(up) = seg.urg.filter(|_| !at_edge) {
             self.take_urgent(seg.seq, up);
         }
-        if self.bits.has(Bits::ORPHAN) && self.closed_ours() {
-            let beyond = !part.text.is_empty() || (part.fin && part.fin_at != self.rcv.nxt);
-            if beyond {
-                return self.reset_after_close(cx, seg);
-            }
+        if self.resets_after_close(part) {
+            return self.reset_after_close(cx, seg);
         }
         if part.tell {
             self.ack_now(Why::DupAck);
@@ -53,12 +51,13 @@ impl Connection {
         Verdict::Keep
     }
 
-    /// We closed both ways: nobody will read (RFC 9293 SHLD-3, RFC 2525 2.17).
-    fn closed_ours(&self) -> bool {
-        matches!(self.state, State::FinWait1 | State::FinWait2)
+    /// We closed both ways and nobody will read: text, or a FIN behind a gap, resets (RFC 9293 SHLD-3, RFC 2525 2.17).
+    pub(super) fn resets_after_close(&self, part: &Trimmed<'_>) -> bool {
+        let closed = self.bits.has(Bits::ORPHAN) && matches!(self.state, State::FinWait1 | State::FinWait2);
+        closed && (!part.text.is_empty() || (part.fin && part.fin_at != self.rcv.nxt))
     }
 
-    fn reset_after_close(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
+    pub(super) fn reset_after_close(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
         cx.dropped(&self.tuple, DropReason::AfterClose);
         // SEG.ACK is exact for the peer even when our text is in flight.
         let mut head = super::input::reset_for(seg);
@@ -73,20 +72,16 @@ impl Connection {
     /// RFC 9293 3.8.5, RFC 6093: the pointer names the octet after the urgent text.
     fn take_urgent(&mut self, seq: Seq, up: u16) {
         let up = seq + u32::from(up);
-        if up.after(self.rcv.nxt) && (!self.bits.has(Bits::URG_RECEIVING) || up.after(self.rcv.up)) {
+        let ahead = up.after(self.unread_start());
+        if ahead && (!self.bits.has(Bits::URG_RECEIVING) || up.after(self.rcv.up)) {
             self.rcv.up = up;
             self.bits.set(Bits::URG_RECEIVING);
+            self.bits.set(Bits::URG_NEWS);
         }
     }
 
     /// Text that lies in the window.
     fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, part: &Trimmed<'_>) {
-        let beyond_edge = part.fin_at.after(self.rcv.adv);
-        if beyond_edge && cx.cfg.quirks.has(Quirks::BEYOND_EDGE_DROPS_ALL) && self.recv.readable() > 0 {
-            cx.dropped(&self.tuple, DropReason::OutOfWindow);
-            self.ack_now(Why::DupAck);
-            return;
-        }
         let ahead = part.start.since(self.rcv.nxt);
         let had_gap = self.recv.has_gap();
         let taken = self.recv.take(cx.pool, ahead, part.text, usize::from(cx.cfg.max_ranges));
