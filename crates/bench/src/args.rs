@@ -29,7 +29,9 @@ impl Args {
         let mut pairs = Vec::new();
         while let Some(word) = words.next() {
             let name = word.strip_prefix("--").filter(|n| known.contains(n));
-            let name = name.ok_or_else(|| BadArg(format!("{word}: unknown; arguments are --{}", known.join(" N --") + " N")))?;
+            let name = name.ok_or_else(|| {
+                BadArg(format!("{word}: unknown; arguments are --{}", known.join(" N --") + " N"))
+            })?;
             let value = words.next().ok_or_else(|| BadArg(format!("{word}: its value is missing")))?;
             pairs.push((name.to_owned(), value));
         }
@@ -42,8 +44,13 @@ impl Args {
     /// It is there but not a `T`.
     pub fn get<T: FromStr>(&self, name: &str, default: T) -> Result<T, BadArg> {
         match self.0.iter().rev().find(|(n, _)| n == name) {
-            Some((_, value)) => value.parse().map_err(|_| BadArg(format!("--{name} {value}: not a valid value"))),
+            Some((_, value)) => {
+                value.parse().map_err(|_| BadArg(format!("--{name} {value}: not a valid value")))
+            }
             None => Ok(default),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

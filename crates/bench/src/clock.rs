@@ -14,6 +14,18 @@ pub struct Stopwatch {
     reading: u64,
     started: u64,
     sum: u64,
+    heap: Option<fn() -> Heap>,
+    calls_before: usize,
+    calls: usize,
+}
+
+/// What the allocator has done so far.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Heap {
+    /// Calls that gave memory: allocations and reallocations.
+    pub calls: usize,
+    /// Octets that are given out now.
+    pub live: usize,
 }
 
 impl Stopwatch {
@@ -26,12 +38,19 @@ impl Stopwatch {
             })
             .collect();
         costs.sort_unstable();
-        Stopwatch { reading: costs[costs.len() / 2], started: 0, sum: 0 }
+        let reading = costs.get(costs.len() / 2).copied().unwrap_or(0);
+        Stopwatch { reading, started: 0, sum: 0, heap: None, calls_before: 0, calls: 0 }
+    }
+
+    /// One that also counts calls of the allocator.
+    pub fn with_heap(heap: fn() -> Heap) -> Stopwatch {
+        Stopwatch { heap: Some(heap), ..Stopwatch::new() }
     }
 
     /// A stretch begins.
     #[inline]
     pub fn start(&mut self) {
+        self.calls_before = self.heap.map_or(0, |h| h().calls);
         self.started = thread_cpu();
     }
 
@@ -39,11 +58,17 @@ impl Stopwatch {
     #[inline]
     pub fn stop(&mut self) {
         self.sum += (thread_cpu() - self.started).saturating_sub(self.reading);
+        self.calls += self.heap.map_or(0, |h| h().calls) - self.calls_before;
     }
 
     /// Nanoseconds so far; starts again from zero.
     pub fn take(&mut self) -> u64 {
-        core::mem::take(&mut self.sum)
+        std::mem::take(&mut self.sum)
+    }
+
+    /// Calls of the allocator so far, if they are counted; starts again from zero.
+    pub fn take_calls(&mut self) -> usize {
+        std::mem::take(&mut self.calls)
     }
 }
 

@@ -4,8 +4,8 @@ use synfin_wire::Instant;
 
 use crate::lane::Lane;
 
-mod smol;
 mod ours;
+mod smol;
 
 pub use ours::Synfin;
 pub use smol::Smoltcp;
@@ -45,7 +45,13 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { number: 2, checksums: Checksums::Software, stamps: Stamps::Off, buffer: 256 << 10, time_wait_ms: 60_000 }
+        Setup {
+            number: 2,
+            checksums: Checksums::Software,
+            stamps: Stamps::Off,
+            buffer: 256 << 10,
+            time_wait_ms: 60_000,
+        }
     }
 }
 

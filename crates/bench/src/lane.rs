@@ -33,7 +33,12 @@ pub struct Lane {
 impl Lane {
     /// For packets of up to `mtu` octets.
     pub fn new(mtu: usize) -> Lane {
-        Lane { mtu, waiting: VecDeque::with_capacity(CAPACITY), spare: Vec::with_capacity(CAPACITY), pushed: 0 }
+        Lane {
+            mtu,
+            waiting: VecDeque::with_capacity(CAPACITY),
+            spare: Vec::with_capacity(CAPACITY),
+            pushed: 0,
+        }
     }
 
     /// Whether one more packet fits.

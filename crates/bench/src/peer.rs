@@ -54,7 +54,12 @@ impl Peer {
     /// Handshake with a listening host; returns the connection.
     pub fn open<H: Host>(&mut self, now: Instant, host: &mut H, out: &mut Lane) -> H::Conn {
         out.clear();
-        let opts = OptionsOut { mss: Some(1460), wscale: Some(SHIFT), sack_permitted: true, ..OptionsOut::default() };
+        let opts = OptionsOut {
+            mss: Some(1460),
+            wscale: Some(SHIFT),
+            sack_permitted: true,
+            ..OptionsOut::default()
+        };
         let syn = Head { seq: self.seq, wnd: u16::MAX, flags: Flags::SYN, opts, ..Head::default() };
         self.deliver(now, host, &syn, out);
         host.egress(now, out);
@@ -83,7 +88,12 @@ impl Peer {
 
     /// The SYN alone, for records that stay half open.
     pub fn syn<H: Host>(&mut self, now: Instant, host: &mut H, out: &mut Lane) {
-        let opts = OptionsOut { mss: Some(1460), wscale: Some(SHIFT), sack_permitted: true, ..OptionsOut::default() };
+        let opts = OptionsOut {
+            mss: Some(1460),
+            wscale: Some(SHIFT),
+            sack_permitted: true,
+            ..OptionsOut::default()
+        };
         let syn = Head { seq: self.seq, wnd: u16::MAX, flags: Flags::SYN, opts, ..Head::default() };
         self.deliver(now, host, &syn, out);
         host.egress(now, out);
@@ -131,7 +141,13 @@ impl Peer {
 
     fn head(&self, seq: Seq, ack: Seq) -> Head {
         let ts = (self.stamps == Stamps::On).then_some(Timestamps { val: 1, ecr: self.echo });
-        Head { seq, ack: Some(ack), wnd: u16::MAX, opts: OptionsOut { ts, ..OptionsOut::default() }, ..Head::default() }
+        Head {
+            seq,
+            ack: Some(ack),
+            wnd: u16::MAX,
+            opts: OptionsOut { ts, ..OptionsOut::default() },
+            ..Head::default()
+        }
     }
 
     fn deliver<H: Host>(&self, now: Instant, host: &mut H, head: &Head, out: &mut Lane) {

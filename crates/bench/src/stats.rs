@@ -24,6 +24,9 @@ impl Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.min == self.max {
+            return f.write_str(&number(self.median));
+        }
         write!(f, "{} ({}-{})", number(self.median), number(self.min), number(self.max))
     }
 }
@@ -59,7 +62,8 @@ impl Row {
 
 /// A table in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let mut lines = vec![["what".into(), "unit".into(), "synfin".into(), "smoltcp".into(), "synfin / smoltcp".into()]];
+    let mut lines =
+        vec![["what".into(), "unit".into(), "synfin".into(), "smoltcp".into(), "synfin / smoltcp".into()]];
     for row in rows {
         let none = || "-".to_owned();
         lines.push([
@@ -71,6 +75,13 @@ pub fn table(rows: &[Row]) -> String {
         ]);
     }
     render(&lines)
+}
+
+/// Says so if the figures of this build mean nothing.
+pub fn warn_if_slow() {
+    if cfg!(debug_assertions) {
+        eprintln!("warning: built without --release, the figures mean nothing");
+    }
 }
 
 /// Cells to lines of equal width; the first line is the head.

@@ -1,12 +1,16 @@
 //! The `synfin` program: watch TCP, serve, connect.
 #![forbid(unsafe_code)]
 
+mod connect;
 mod demo;
+mod device;
 mod error;
 mod packet;
 mod pcap;
+mod serve;
 mod signal;
 mod terminal;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -38,12 +42,18 @@ struct Cli {
 enum Command {
     /// Watch a connection open, talk, half-close and close, with both ends' states
     Demo(demo::Args),
+    /// Serve files, echo and more over our TCP, to any program on this machine
+    Serve(serve::Args),
+    /// Connect over our TCP: standard input to the peer, the peer to standard output
+    Connect(connect::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::try_parse() {
         Ok(Cli { command }) => match command {
             Command::Demo(args) => demo::run(args),
+            Command::Serve(args) => serve::run(&args),
+            Command::Connect(args) => connect::run(&args),
         },
         Err(error) => usage(error),
     };

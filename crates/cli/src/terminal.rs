@@ -15,6 +15,7 @@ const MOST_COLUMNS: u16 = 160;
 
 /// Options for the ladder.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 #[command(next_help_heading = "Display")]
 pub struct View {
     /// Language of the words [default: from the locale]

@@ -2,12 +2,13 @@
 
 mod common;
 
-use common::{CLIENT, SERVER, assert_nothing_left, run_out};
+use common::{CLIENT, SERVER, assert_nothing_left, number, run_out};
 use synfin_sim::apps::{Churn, ChurnServer};
 use synfin_sim::{LinkConfig, World, host};
 use synfin_wire::Endpoint;
 
-const LIVES: u64 = 50_000;
+/// By default; `SYNFIN_LIVES` sets another number.
+const LIVES: u64 = 1_000_000;
 const WAVES: u64 = 4;
 
 /// Octets of memory that this process holds, where the system tells.
@@ -19,6 +20,7 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn many_lives_leave_nothing() {
+    let per_wave = number("SYNFIN_LIVES").unwrap_or(LIVES) / WAVES;
     let mut world = World::new(1);
     let client = world.add_node("client", host(&[CLIENT]));
     let server = world.add_node("server", host(&[SERVER]));
@@ -27,19 +29,20 @@ fn many_lives_leave_nothing() {
     let serving = world.add_app(server, ChurnServer::new(at.clone()));
     let mut held = Vec::new();
     for wave in 1..=WAVES {
-        let app = world.add_app(client, Churn::new(at.clone(), LIVES / WAVES, 64));
+        let app = world.add_app(client, Churn::new(at.clone(), per_wave, 64));
         run_out(&mut world);
         let churn: &Churn = world.app(app).unwrap();
         assert_eq!(churn.failures(), []);
-        assert_eq!(churn.done(), LIVES / WAVES);
-        assert_eq!(world.app::<ChurnServer>(serving).unwrap().accepted(), wave * (LIVES / WAVES));
+        assert_eq!(churn.done(), per_wave);
+        assert_eq!(world.app::<ChurnServer>(serving).unwrap().accepted(), wave * per_wave);
         held.extend(resident());
         let census = world.stack(server).census();
         assert_eq!(census.listeners, 16);
         assert_eq!((census.connections, census.half_open, census.time_wait, census.buffers), (0, 0, 0, 0));
     }
     match held.as_slice() {
-        [first, .., last] => assert!(*last <= first + (1 << 20), "resident after each wave: {held:?}"),
+        // The allocator breathes by a MiB or so; 16 octets left by each life would be three times the slack.
+        [first, .., last] => assert!(*last <= first + (4 << 20), "resident after each wave: {held:?}"),
         _ => println!("skipped: this system does not tell how much memory a process holds"),
     }
     let listeners: Vec<_> = world.app::<ChurnServer>(serving).unwrap().listeners().to_vec();

@@ -50,11 +50,12 @@ impl Case {
     /// Everything but the links follows from the seed.
     fn random(seed: u64, links: [LinkConfig; 2]) -> Case {
         let mut rng = Rng::part(seed, 1 << 40);
-        let mut amount = || match rng.below(4) {
+        let mut amount = || match rng.below(6) {
             0 => rng.below(3),
             1 => rng.below(1_500),
             2 => rng.below(20_000),
-            _ => rng.below(100_000),
+            3 | 4 => rng.below(100_000),
+            _ => rng.below(1_000_000),
         };
         let (there, back) = (amount(), amount());
         let base = Script::new(rng.next_u64(), there, back);
@@ -189,16 +190,23 @@ fn a_clean_link_needs_no_retransmission() {
 
 /// All went well, for every one of so many seeds.
 fn all_well(test: &str, count: u64, links: impl Fn(&mut Rng) -> [LinkConfig; 2]) {
+    let (mut total, mut retransmits) = (Tally::default(), 0);
     for seed in seeds(count) {
         let case = Case::random(seed, links(&mut Rng::part(seed, 1 << 41)));
         let _rerun = Rerun { test, seed, case: &case };
-        Pair::new(seed, &case).run_well();
+        let mut pair = Pair::new(seed, &case);
+        pair.run_well();
+        total.sent += pair.world.tally().sent;
+        total.lost += pair.world.tally().lost;
+        retransmits +=
+            pair.nodes.map(|node| pair.world.stack(node).counters().retransmits).iter().sum::<u64>();
     }
+    println!("{test}: {} sent, {} lost, {retransmits} retransmitted", total.sent, total.lost);
 }
 
 #[test]
 fn clean_links_of_every_kind() {
-    all_well("clean_links_of_every_kind", 300, |rng| {
+    all_well("clean_links_of_every_kind", 1_000, |rng| {
         symmetric(LinkConfig {
             delay: rng.span(200 * MS),
             jitter: rng.span(20 * MS),
@@ -210,17 +218,17 @@ fn clean_links_of_every_kind() {
 
 #[test]
 fn one_percent_loss() {
-    all_well("one_percent_loss", 400, |_| lossy(1));
+    all_well("one_percent_loss", 1_000, |_| lossy(1));
 }
 
 #[test]
 fn five_percent_loss() {
-    all_well("five_percent_loss", 400, |_| lossy(5));
+    all_well("five_percent_loss", 1_000, |_| lossy(5));
 }
 
 #[test]
 fn reordering_alone() {
-    all_well("reordering_alone", 300, |rng| {
+    all_well("reordering_alone", 1_000, |rng| {
         let reorder = Reorder { chance: Ppm::percent(20), hold: rng.span(100 * MS) };
         symmetric(LinkConfig { reorder, ..LinkConfig::default() })
     });
@@ -228,7 +236,7 @@ fn reordering_alone() {
 
 #[test]
 fn duplication_alone() {
-    all_well("duplication_alone", 300, |rng| {
+    all_well("duplication_alone", 1_000, |rng| {
         let (jitter, duplicate) = (rng.span(30 * MS), Ppm::percent(20));
         symmetric(LinkConfig { jitter, duplicate, ..LinkConfig::default() })
     });
@@ -276,15 +284,15 @@ fn excuse(report: &Report, config: &Config, peer: Option<&Report>) {
 #[test]
 fn twenty_percent_loss() {
     let mut failed = Vec::new();
-    for seed in seeds(500) {
+    for seed in seeds(1_000) {
         let case = Case::random(seed, lossy(20));
         let _rerun = Rerun { test: "twenty_percent_loss", seed, case: &case };
         if !well_or_excused(&mut Pair::new(seed, &case)) {
             failed.push(seed);
         }
     }
-    // All eight SYNs or their answers get lost in 1 of 3,500 lives, the rest is rarer.
-    assert!(failed.len() <= 5, "{failed:?}");
+    // All eight SYNs or their answers get lost in 1 of 3,500 lives; an orphan's eight tries in fewer.
+    assert!(failed.len() <= 10, "{failed:?}");
 }
 
 /// Up to 20 % of each: loss (alone or in bursts), reordering, duplication, corruption.
@@ -316,7 +324,7 @@ fn bad_link(rng: &mut Rng) -> LinkConfig {
 fn bad_links() {
     let mut failed = Vec::new();
     let mut total = Tally::default();
-    let all = seeds(3_000);
+    let all = seeds(5_000);
     let count = all.end - all.start;
     for seed in all {
         let mut rng = Rng::part(seed, 1 << 41);
@@ -329,6 +337,7 @@ fn bad_links() {
         let tally = pair.world.tally();
         total.sent += tally.sent;
         total.lost += tally.lost;
+        total.arrived += tally.arrived;
         total.doubled += tally.doubled;
         total.corrupted += tally.corrupted;
     }

@@ -62,6 +62,25 @@ pub enum Trigger {
     RcvIcmp,
 }
 
+impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Trigger; 13] = [
+        Trigger::Connect,
+        Trigger::Listen,
+        Trigger::RcvSyn,
+        Trigger::RcvSynAck,
+        Trigger::RcvAckOfSyn,
+        Trigger::Close,
+        Trigger::RcvFin,
+        Trigger::RcvAckOfFin,
+        Trigger::RcvRst,
+        Trigger::Abort,
+        Trigger::Timeout,
+        Trigger::TimeWaitOver,
+        Trigger::RcvIcmp,
+    ];
+}
+
 impl State {
     /// Every state.
     pub const ALL: [State; 11] = [

@@ -96,7 +96,7 @@ impl Host for Synfin {
 
     #[inline]
     fn ended(&mut self, now: Instant, c: ConnId) -> bool {
-        self.stack.conn(now, c).is_some_and(|c| c.peek(&mut [0]) == Ok(0))
+        self.stack.conn(now, c).is_some_and(|mut c| c.peek(&mut [0]) == Ok(0))
     }
 
     #[inline]

@@ -121,7 +121,8 @@ impl Host for Smoltcp {
         let s = self.socket();
         let handle = self.sockets.add(s);
         let s = self.sockets.get_mut::<Socket<'_>>(handle);
-        s.connect(self.iface.context(), (IpAddress::v4(10, 0, 0, to), port), from).expect("a free local port");
+        s.connect(self.iface.context(), (IpAddress::v4(10, 0, 0, to), port), from)
+            .expect("a free local port");
         handle
     }
 
@@ -144,7 +145,9 @@ impl Host for Smoltcp {
     #[inline]
     fn egress(&mut self, now: Instant, out: &mut Lane) {
         let mut port = Port { incoming: None, out, checksums: self.setup.checksums };
-        while self.iface.poll_egress(time(now), &mut port, &mut self.sockets) == PollResult::SocketStateChanged {}
+        while self.iface.poll_egress(time(now), &mut port, &mut self.sockets)
+            == PollResult::SocketStateChanged
+        {}
     }
 
     #[inline]

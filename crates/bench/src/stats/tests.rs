@@ -15,11 +15,8 @@ fn a_row_without_a_peer_has_no_ratio() {
     assert_eq!(row.ratio(), None);
     assert_eq!(
         table(&[row]),
-        "| what | unit | synfin             | smoltcp | synfin / smoltcp |\n\
-         |------|------|--------------------|---------|------------------|\n\
-         | x    | ns   | 50.0 (50.0-50.0)   | -       | -                |\n"
-            .replace("(50.0-50.0)   ", "(50.0-50.0) ")
-            .replace("synfin             |", "synfin           |")
-            .replace("--------------------|", "------------------|")
+        "| what | unit | synfin | smoltcp | synfin / smoltcp |\n\
+         |------|------|--------|---------|------------------|\n\
+         | x    | ns   | 50.0   | -       | -                |\n"
     );
 }

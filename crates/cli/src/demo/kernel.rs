@@ -8,10 +8,10 @@ use std::time::Duration;
 use synfin::Net;
 use synfin_explain::{Options, Pair, Side, State};
 use synfin_netns::diag::Filter;
-use synfin_netns::{KernelState, Namespace, SockDiag};
+use synfin_netns::{KernelState, Links, Namespace, SockDiag};
 use synfin_rt::{Clock, FdWait};
 use synfin_tcp::{Event, Probe};
-use synfin_tun::{Cidr, Tun};
+use synfin_tun::Tun;
 use synfin_wire::{Instant, Tuple};
 
 use super::show::{Shared, Show};
@@ -45,8 +45,14 @@ impl Ground {
         let (kernel, ours) = plan.addresses();
         let prefix = if kernel.is_ipv4() { 24 } else { 64 };
         Namespace::enter_private().map_err(|e| e.to_string())?;
-        let cidr = Cidr::new(kernel, prefix).map_err(|e| e.to_string())?;
-        let tun = Tun::builder().name("synfin0").kernel_address(cidr).build().map_err(|e| e.to_string())?;
+        let tun = Tun::builder().name("synfin0").build().map_err(|e| e.to_string())?;
+        let address = || -> Result<(), synfin_netns::Error> {
+            let mut links = Links::new()?;
+            let index = links.index(tun.name())?;
+            // This way an IPv6 address can be used at once.
+            links.add_address(index, kernel, prefix)
+        };
+        address().map_err(|e| e.to_string())?;
         // Some containers withhold sock_diag: then the kernel's states are concluded from its segments.
         Ok(Ground { tun, kernel, ours, diag: SockDiag::new().ok() })
     }
@@ -117,9 +123,7 @@ pub fn run(ground: Ground, plan: &Plan, options: Options) -> Result<Ended, Failu
         Some(listener) => {
             let net = net.clone();
             [
-                program(move || {
-                    play_ours(synfin::blocking::TcpStream::connect(&net, server_side)?, &client)
-                }),
+                program(move || play_ours(synfin::blocking::TcpStream::connect(&net, server_side)?, &client)),
                 program(move || play_kernel(listener.accept()?.0, &server)),
             ]
         }
@@ -151,7 +155,9 @@ fn watch(show: &Shared, clock: Clock, programs: [JoinHandle<io::Result<()>>; 2])
             break;
         }
         if now.since(Instant::ZERO) > PATIENCE {
-            return Err(Failure::Run("the two ends did not come to an end; is this machine very busy?".into()));
+            return Err(Failure::Run(
+                "the two ends did not come to an end; is this machine very busy?".into(),
+            ));
         }
     }
     for program in programs {

@@ -25,6 +25,7 @@ use show::{Shared, Show, Tally};
 const PORT: u16 = 8080;
 
 #[derive(ClapArgs, Debug)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   synfin demo                        Linux's TCP connects to ours

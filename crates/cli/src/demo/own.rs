@@ -144,8 +144,7 @@ impl Actor {
                     Some(stack.connect(now, to, ConnectOpts::default()).map_err(|e| e.to_string())?)
                 }
                 (Part::Server(at), None) => {
-                    self.listener =
-                        Some(stack.listen(at, ListenOpts::default()).map_err(|e| e.to_string())?);
+                    self.listener = Some(stack.listen(at, ListenOpts::default()).map_err(|e| e.to_string())?);
                     None
                 }
                 (Part::Server(_), Some(listener)) => stack.accept(now, listener).map(|(id, _)| id),

@@ -205,11 +205,6 @@ impl Show {
         self.tally
     }
 
-    /// The states that were told last.
-    pub fn states(&self) -> Pair<Option<State>> {
-        self.states
-    }
-
     /// Writes what our end saw, each packet with what it did and meant. `epoch`: nanoseconds from 1970 to the time 0.
     pub fn capture(&mut self, capture: &mut Capture, epoch: u64) -> Result<(), Failure> {
         let comments = self.comments();

@@ -176,7 +176,8 @@ impl Wait<Wire> for WireWait {
 
     fn wait(&mut self, wire: &Wire, _: Sending, timeout: Option<Duration>) -> io::Result<()> {
         let now = wire.clock.now();
-        let due = [&wire.inbound, &wire.outbound].into_iter().filter_map(|line| Some(line.front()?.due)).min();
+        let due =
+            [&wire.inbound, &wire.outbound].into_iter().filter_map(|line| Some(line.front()?.due)).min();
         let wait = due.map_or(LOOK, |due| due.since(now)).min(LOOK).min(timeout.unwrap_or(LOOK));
         self.0.wait(&wire.tun, Sending::Idle, Some(wait))
     }

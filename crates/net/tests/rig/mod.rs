@@ -6,7 +6,7 @@
 //!
 //! Whatever the stack sends is checked on the way: checksums, header lengths, options, and the rules that hold for
 //! every segment.
-#![allow(dead_code, reason = "every test file uses its own part of the rig")]
+#![allow(dead_code, unused_imports, reason = "every test file uses its own part of the rig")]
 
 pub mod packet;
 

@@ -238,3 +238,6 @@ impl App for ChurnServer {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

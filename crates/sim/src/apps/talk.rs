@@ -414,3 +414,6 @@ pub fn receiver(at: Endpoint, pattern: Pattern, octets: u64) -> Server {
     let script = Script { expect_pattern: pattern, closing: Closing::AfterPeer, ..Script::new(0, 0, octets) };
     Server::new(at, move |_| script)
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,8 @@ impl<C: Debug> Drop for Rerun<'_, C> {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
+/// A number from the environment.
+pub fn number(name: &str) -> Option<u64> {
     env::var(name)
         .ok()
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")))

@@ -48,6 +48,7 @@ impl Connection {
         let una = self.snd.una;
         let flight = self.log.flight();
         self.probes = 0;
+        let wnd = self.snd.wnd;
         let opened = self.update_window(cx, seg, ack);
         if !self.syn_acked() && ack.after(una) {
             // FIN_WAIT_1 entered from a crossing SYN_RCVD: the SYN is acknowledged first.
@@ -55,7 +56,7 @@ impl Connection {
         } else if ack.after(una) {
             self.sample_rtt_and_advance(cx, seg, ack, flight);
         } else if ack == una {
-            self.count_duplicate(cx, seg, opened);
+            self.count_duplicate(cx, seg, wnd);
         }
         if self.bits.has(Bits::SACK_OK) && seg.opts.has_sack() {
             self.take_sack(cx, seg);
@@ -198,8 +199,8 @@ impl Connection {
     }
 
     /// RFC 5681 2: a duplicate ACK brings no text, no flags, no window change, and something is in flight.
-    fn count_duplicate(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, opened: bool) {
-        let pure = seg.seq_len() == 0 && !opened && u32::from(seg.wnd) << self.snd.wscale == self.snd.wnd;
+    fn count_duplicate(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, wnd_before: u32) {
+        let pure = seg.seq_len() == 0 && u32::from(seg.wnd) << self.snd.wscale == wnd_before;
         if !pure || self.log.is_empty() || self.bits.has(Bits::SACK_OK) || self.snd.wnd == 0 {
             return;
         }

@@ -241,11 +241,10 @@ impl Connection {
         Some(Plan { seq, len, fin, why: Why::New })
     }
 
-    /// Octets that the congestion window leaves; two segments more on the first duplicate ACKs (RFC 3042).
+    /// Octets that the congestion window leaves. Segments that duplicate ACKs or SACK blocks say have left the network
+    /// are not in the pipe any more: the first two allow new ones (RFC 3042, RFC 6675 5 (3)).
     fn cc_room(&self, seg_max: u32) -> u32 {
-        let recovering = self.bits.has(Bits::RECOVERY) || self.bits.has(Bits::LOSS);
-        let limited = if recovering { 0 } else { u32::from(self.dup_acks.min(2)) * seg_max };
-        let room = (self.cc.cwnd().saturating_add(limited)).saturating_sub(self.log.pipe());
+        let room = self.cc.cwnd().saturating_sub(self.log.pipe());
         // Less than a segment of room while something is in flight waits for the next ACK.
         if room < seg_max && !self.log.is_empty() && room < self.unsent() { 0 } else { room }
     }
@@ -343,11 +342,13 @@ impl Connection {
 
     /// The application has read: tell the peer if the window grew enough.
     pub(super) fn consider_window_update(&mut self) {
-        let free = self.rcv.limit.saturating_sub(self.recv.readable());
+        // The field cannot say more than this.
+        let most = u32::from(u16::MAX) << self.rcv.wscale;
+        let free = self.rcv.limit.saturating_sub(self.recv.readable()).min(most);
         let wnd = self.rcv_wnd();
         let step = self.window_step().max(1 << self.rcv.wscale);
         // While the window is comfortable the next ACK tells in time.
-        let low = wnd < self.rcv.limit / 2;
+        let low = wnd < self.rcv.limit.min(most) / 2;
         if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step)
         {
             self.ack_now(Why::WindowUpdate);
