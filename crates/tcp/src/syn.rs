@@ -131,6 +131,10 @@ impl SynRecord {
         if !seg.ctl.rst() {
             if seg.ctl.syn() && seg.ack.is_none() && seg.seq == self.irs {
                 // The peer's SYN again: our SYN,ACK was lost. The timer keeps its pace (RFC 9293 3.10.7.4 note).
+                if let (Some(recent), Some(ts)) = (self.offer.ts_recent.as_mut(), seg.opts.ts) {
+                    // The echo names the SYN that is answered (RFC 7323 4.3).
+                    *recent = ts.val;
+                }
                 if !quirks.has(Quirks::DUPLICATE_SYN_LIMITED) || limit_allows(&mut self.next_ac, cx) {
                     cx.reply = Some(self.syn_ack(cx));
                 }
