@@ -24,7 +24,7 @@ impl Connection {
         self.bits.0 & due != 0
             || (self.bits.has(Bits::CONNECTED) && self.has_unsent())
             || self.bits.has(Bits::RETRANSMIT_NOW)
-            || self.log.sums().2 > 0
+            || self.log.has_lost()
     }
 
     /// Text or FIN that was never sent.
@@ -157,7 +157,6 @@ impl Connection {
     fn plan_probe(&mut self, cx: &mut Cx<'_>) -> Option<Plan> {
         if self.bits.take(Bits::KEEPALIVE_DUE) {
             // No text, the number before SND.NXT: unacceptable, hence answered (RFC 9293 SHLD-12).
-            self.bits.set(Bits::ACK_NOW);
             return Some(Plan { seq: self.snd.nxt - 1, len: 0, fin: false, why: Why::Keepalive });
         }
         if !self.bits.take(Bits::PROBE_DUE) {
@@ -177,6 +176,7 @@ impl Connection {
                 self.bits.set(Bits::FIN_SENT);
             }
         } else {
+            self.log.front_again();
             self.retransmits = self.retransmits.saturating_add(1);
         }
         Some(Plan { seq, len: u32::from(!fin), fin, why: Why::WindowProbe })

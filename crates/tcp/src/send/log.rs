@@ -72,14 +72,10 @@ impl SentLog {
         self.total.saturating_sub(self.sacked).saturating_sub(self.lost).saturating_sub(self.dup_acked)
     }
 
-    /// Whether something is SACKed.
-    pub fn has_sacked(&self) -> bool {
-        self.sacked > 0
-    }
-
-    /// Entries; for bounds in tests.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// Whether something lost waits to be sent again.
+    #[inline]
+    pub fn has_lost(&self) -> bool {
+        self.lost > 0
     }
 
     /// New octets were sent.
@@ -249,6 +245,13 @@ impl SentLog {
         self.lost_from = 0;
     }
 
+    /// A probe repeated the start of the first entry: its acknowledgement is no sample any more (Karn).
+    pub fn front_again(&mut self) {
+        if let Some(e) = self.entries.front_mut() {
+            e.retransmitted = true;
+        }
+    }
+
     /// The first lost entry: where it starts, how long it is, and whether it is the last in the log.
     pub fn next_lost(&mut self) -> Option<(Seq, u32, bool)> {
         if self.lost == 0 {
@@ -279,16 +282,6 @@ impl SentLog {
         e.sent = now;
         self.total += grown;
         self.tally(fate, old, false);
-    }
-
-    /// Whether the entry at `seq` was sent more than once.
-    pub fn first_sent(&self) -> Option<Instant> {
-        self.entries.front().map(|e| e.sent)
-    }
-
-    /// Octets SACKed or lost, for tests of the invariants.
-    pub fn sums(&self) -> (u32, u32, u32) {
-        (self.total, self.sacked, self.lost)
     }
 
     /// Forgets all.
