@@ -37,7 +37,7 @@ fn assert_side_by_side(table: &str, name: &str, count: usize) {
 #[test]
 fn micro_measures_the_data_segment_and_the_pure_ack_of_both_stacks() {
     let table = run(env!("CARGO_BIN_EXE_micro"), &["--rounds", "2", "--packets", "128"]);
-    assert_side_by_side(&table, "1460 octets", 8);
+    assert_side_by_side(&table, "1460 octets", 9);
     assert_side_by_side(&table, "pure ACK", 5);
 }
 
@@ -55,7 +55,7 @@ fn lives_measures_both_stacks() {
 
 #[test]
 fn weight_finds_every_phase_of_a_connection() {
-    let said = run(env!("CARGO_BIN_EXE_weight"), &["--connections", "400", "--packets", "128"]);
+    let said = run(env!("CARGO_BIN_EXE_weight"), &["--connections", "4000", "--packets", "128"]);
     let octets = |name: &str| match rows(&said, name).as_slice() {
         [row] => figure(row[1]),
         other => panic!("{name}: {other:?}"),

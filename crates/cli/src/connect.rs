@@ -22,12 +22,14 @@ const SHORT_LINGER: Duration = Duration::from_secs(1);
 #[group(skip)]
 #[command(after_help = "\
 Examples:
-  python3 -m http.server 8000 &                     a server of Linux's TCP, on this machine
+  python3 -m http.server 8000 &    a server with Linux's TCP, on this machine
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sudo synfin connect 10.9.0.1 8000
-  sudo synfin connect 10.9.0.1 8000 --trace         the ladder on standard error
+  sudo synfin connect 10.9.0.1 8000 --trace    the ladder on standard error
 
-At the end of its input it closes its own direction and goes on reading. Status 0 when the
-connection ended in good order, 1 when it did not, 2 when it could not be tried.")]
+It makes a TUN device with two ends: this machine's (10.9.0.1, Linux's TCP) and
+ours (10.9.0.2). At the end of its input it closes its own direction and goes on
+reading. Status 0: the connection ended in good order; 1: it did not; 2: it could
+not be tried.")]
 pub struct Args {
     /// Address or name of the peer; this machine is 10.9.0.1 unless told otherwise
     host: String,

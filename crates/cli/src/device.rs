@@ -29,16 +29,16 @@ const PRINT: Duration = Duration::from_millis(50);
 #[group(skip)]
 #[command(next_help_heading = "Network")]
 pub struct Args {
-    /// The TUN device; it is made, for as long as the program runs, when it does not exist
+    /// The TUN device; made, until the program ends, if there is none
     #[arg(long, value_name = "NAME", default_value = "synfin0")]
     tun: String,
-    /// Our address with the prefix length of its network; give an IPv4 and an IPv6 address for both
+    /// Our address and its network; may be repeated, for IPv4 and IPv6
     #[arg(long, value_name = "CIDR", default_value = "10.9.0.2/24")]
     address: Vec<Cidr>,
-    /// The address of this machine in that network [default: the first one that is not ours]
+    /// This machine's address there [default: the network's first]
     #[arg(long, value_name = "CIDR")]
     peer_address: Vec<Cidr>,
-    /// Largest IP packet of a device to be made, in octets [default: 1500]
+    /// Largest IP packet of a device that is made [default: 1500]
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u16).range(68..))]
     mtu: Option<u16>,
     /// Keep all packets in a pcapng file for Wireshark

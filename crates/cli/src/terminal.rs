@@ -18,48 +18,40 @@ const MOST_COLUMNS: u16 = 160;
 #[group(skip)]
 #[command(next_help_heading = "Display")]
 pub struct View {
-    /// Language of the words [default: from the locale]
+    /// Language of the words [default: the locale's]
     #[arg(long, value_enum, value_name = "LANG")]
     lang: Option<LangArg>,
-    /// Width of the ladder, 60 to 500; from 120 on words stand beside it [default: the terminal's]
+    /// Width, 60 to 500; from 120 on words stand beside [default: the terminal's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=500))]
     columns: Option<u16>,
-    /// Draw with ASCII characters only [default: where the locale is not UTF-8]
+    /// Draw with ASCII only; the default where the locale is not UTF-8
     #[arg(long)]
     ascii: bool,
-    /// Colours besides the signs, never instead of them
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorArg::Auto)]
     color: ColorArg,
-    /// How much is said about each segment [default: full below the rows, short beside them]
+    /// How much is said [default: full below the rows, short beside them]
     #[arg(long, value_enum, value_name = "HOW")]
     words: Option<WordsArg>,
 }
 
 #[derive(Copy, Clone, Debug, ValueEnum)]
 enum LangArg {
-    /// English
     En,
-    /// Chinese
     Zh,
 }
 
 #[derive(Copy, Clone, Debug, ValueEnum)]
 enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
 #[derive(Copy, Clone, Debug, ValueEnum)]
 enum WordsArg {
-    /// Nothing
     Off,
-    /// One short sentence
     Short,
-    /// With explanations
     Full,
 }
 

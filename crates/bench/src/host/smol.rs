@@ -59,7 +59,7 @@ impl Device for Port<'_> {
 
     #[inline]
     fn transmit(&mut self, _: SmolInstant) -> Option<Tx<'_>> {
-        self.out.has_room().then(|| Tx(self.out))
+        self.out.has_room().then_some(Tx(self.out))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

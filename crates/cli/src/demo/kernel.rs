@@ -17,7 +17,7 @@ use synfin_wire::{Instant, Tuple};
 use super::show::{Shared, Show};
 use super::story::{self, Step};
 use super::wire::{Wire, WireWait, client_and_server};
-use super::{Ended, PORT, Plan};
+use super::{Asks, Ended, PORT, Plan};
 use crate::error::Failure;
 use crate::packet::state_of;
 use crate::terminal::say;
@@ -40,6 +40,11 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// Who is asked for the kernel's states.
+    pub fn asks(&self) -> Asks {
+        if self.diag.is_some() { Asks::Kernel } else { Asks::Nobody }
+    }
+
     /// Makes it, or says in words why this machine does not let us.
     pub fn prepare(plan: &Plan) -> Result<Ground, String> {
         let (kernel, ours) = plan.addresses();

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use synfin_explain::{Format, Lang, Side};
+use synfin_explain::{Format, Lang, Options, Side};
 
 use crate::error::Failure;
 use crate::pcap::Capture;
@@ -28,14 +28,15 @@ const PORT: u16 = 8080;
 #[group(skip)]
 #[command(after_help = "\
 Examples:
-  synfin demo                        Linux's TCP connects to ours
-  synfin demo --role client          ours connects to Linux's
-  synfin demo --close-first server   the server closes first and keeps TIME_WAIT
-  synfin demo --peer synfin          two of ours in memory; nothing of Linux, no rights needed
+  synfin demo                       Linux's TCP connects to ours
+  synfin demo --role client         ours connects to Linux's
+  synfin demo --close-first server  the server closes first: it has TIME_WAIT
+  synfin demo --peer synfin         two of ours in memory, no Linux in between
   synfin demo --lang zh --pcap demo.pcapng
 
-With Linux as the peer a private network is made, which needs root or user namespaces and
-/dev/net/tun. It vanishes at the end. Without them two of our stacks are shown instead.")]
+With Linux as the peer it makes a private network, which needs root, or user
+namespaces and /dev/net/tun. The network vanishes at the end. Where that is not
+permitted, two of our stacks in memory are shown instead.")]
 pub struct Args {
     /// Whose TCP is at the other end
     #[arg(long, value_enum, value_name = "WHO", default_value_t = Peer::Linux)]
@@ -49,13 +50,13 @@ pub struct Args {
     /// Use IPv6
     #[arg(long)]
     ipv6: bool,
-    /// Keep the packets, as our end sees them, in a pcapng file for Wireshark
+    /// Keep the packets in a pcapng file for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// With two of ours: where all that is random comes from; the same seed, the same packets
+    /// With --peer synfin: same seed, same packets
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Print one JSON object a row instead
+    /// One JSON object a row
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -64,17 +65,13 @@ pub struct Args {
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum)]
 enum Peer {
-    /// The kernel's
     Linux,
-    /// Ours too
     Synfin,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum)]
 enum Role {
-    /// It listens
     Server,
-    /// It connects
     Client,
 }
 
@@ -85,6 +82,15 @@ impl Role {
             Role::Server => Side::Right,
         }
     }
+}
+
+/// Who is asked for Linux's states.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Asks {
+    /// The kernel.
+    Kernel,
+    /// Nobody: they are concluded.
+    Nobody,
 }
 
 /// How a story ended.
@@ -122,6 +128,44 @@ impl Plan {
             ([0xfd00, 9, 0, 0, 0, 0, 0, 1].into(), [0xfd00, 9, 0, 0, 0, 0, 0, 2].into())
         } else {
             ([10, 9, 0, 1].into(), [10, 9, 0, 2].into())
+        }
+    }
+
+    /// What is going to be seen.
+    fn introduction(&self, lang: Lang, asks: Asks) -> String {
+        let Args { peer, role, seed, json, .. } = &self.args;
+        let (ms, ours_listens) = (wire::DELAY.as_millis(), *role == Role::Server);
+        match (peer, lang) {
+            _ if *json => String::new(),
+            (Peer::Linux, Lang::En) => {
+                let (linux, ours) = if ours_listens { ("client", "server") } else { ("server", "client") };
+                let told = match asks {
+                    Asks::Kernel => "told by its kernel (sock_diag)",
+                    Asks::Nobody => "concluded from its segments (no sock_diag here)",
+                };
+                format!(
+                    "Linux's TCP is the {linux}, ours (synfin) the {ours}; the line takes {ms} ms each way.\n\
+                     Our states are told by our stack, Linux's {told}.\n\n"
+                )
+            }
+            (Peer::Linux, Lang::Zh) => {
+                let (linux, ours) =
+                    if ours_listens { ("客户端", "服务器") } else { ("服务器", "客户端") };
+                let told = match asks {
+                    Asks::Kernel => "由其内核（sock_diag）报告",
+                    Asks::Nobody => "由其报文段推断（此处没有 sock_diag）",
+                };
+                format!(
+                    "Linux 的 TCP 作{linux}，我们的（synfin）作{ours}；线路单向 {ms} ms。\n\
+                     我们的状态由协议栈报告，Linux 的状态{told}。\n\n"
+                )
+            }
+            (Peer::Synfin, Lang::En) => {
+                format!("Two synfin stacks in memory, in virtual time, {ms} ms apart (seed {seed}).\n\n")
+            }
+            (Peer::Synfin, Lang::Zh) => {
+                format!("内存中的两个 synfin 协议栈，虚拟时间，单向 {ms} ms（种子 {seed}）。\n\n")
+            }
         }
     }
 
@@ -165,9 +209,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         plan.capture = Arc::new(Mutex::new(Some(capture)));
     }
     let ended = match plan.args.peer {
-        Peer::Synfin => own::run(&plan, options)?,
+        Peer::Synfin => run_own(&plan, options)?,
         Peer::Linux => match kernel::Ground::prepare(&plan) {
             Ok(ground) => {
+                say(&plan.introduction(lang, ground.asks()))?;
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 plan.epoch = u64::try_from(now.as_nanos()).unwrap_or_default();
                 kernel::run(ground, &plan, options)?
@@ -175,11 +220,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Err(why) => {
                 eprintln!("{}", instead(lang, &why));
                 plan.args.peer = Peer::Synfin;
-                own::run(&plan, options)?
+                run_own(&plan, options)?
             }
         },
     };
     say(&if plan.args.json { json_summary(&ended) } else { summary(&plan, lang, &ended) })
+}
+
+fn run_own(plan: &Plan, options: Options) -> Result<Ended, Failure> {
+    say(&plan.introduction(options.lang, Asks::Nobody))?;
+    own::run(plan, options)
 }
 
 /// Why two of ours are shown instead of ours and Linux's.
@@ -204,46 +254,42 @@ fn summary(plan: &Plan, lang: Lang, ended: &Ended) -> String {
     let all = opening + data + closing;
     let Args { peer, role, close_first, ipv6, pcap, .. } = &plan.args;
     let client_first = *close_first == Role::Client;
-    let virtual_time = *peer == Peer::Synfin;
-    let mut next = Vec::new();
-    if client_first {
-        next.push("--close-first server");
-    }
-    if *role == Role::Server && !virtual_time {
-        next.push("--role client");
-    }
-    if !ipv6 {
-        next.push("--ipv6");
-    }
-    if lang == Lang::En {
-        next.push("--lang zh");
-    }
-    let next = next.join("  ");
+    // In virtual time the wait is over by now.
+    let over = *peer == Peer::Synfin;
+    let candidates = [
+        (*peer == Peer::Linux && *role == Role::Server, "--role client"),
+        (client_first, "--close-first server"),
+        (!ipv6, "--ipv6"),
+        (lang == Lang::En, "--lang zh"),
+    ];
+    let next: Vec<&str> =
+        candidates.into_iter().filter(|(fits, _)| *fits).map(|(_, option)| option).collect();
+    let next = next.join(", ");
     match lang {
         Lang::En => {
             let who = if client_first { "client" } else { "server" };
-            let wait = if virtual_time { "it kept" } else { "from here on it keeps" };
+            let wait = if over { "it kept" } else { "from now on it keeps" };
             let capture = match pcap {
-                Some(path) => format!("Packets: {} (Wireshark shows a comment on each)", path.display()),
-                None => "Packets: --pcap FILE keeps them for Wireshark, with a comment on each".into(),
+                Some(path) => format!("{} (in Wireshark each has a comment)", path.display()),
+                None => "--pcap FILE keeps them for Wireshark, each with a comment".into(),
             };
             format!(
-                "\n{all} segments: {opening} to open, {data} to talk, {closing} to close. \
-                 The {who} closed first:\n{wait} TIME_WAIT for 2 MSL, 60 s.\n\
-                 Next:    synfin demo  {next}\n{capture}\n"
+                "\n{all} segments: {opening} to open, {data} to talk, {closing} to close.\n\
+                 The {who} closed first: {wait} TIME_WAIT for 2 MSL (60 s).\n\
+                 Next:    synfin demo with {next}\nPackets: {capture}\n"
             )
         }
         Lang::Zh => {
             let who = if client_first { "客户端" } else { "服务器" };
-            let wait = if virtual_time { "保持了" } else { "从此保持" };
+            let wait = if over { "它保持了" } else { "从此保持" };
             let capture = match pcap {
-                Some(path) => format!("报文：{}（Wireshark 中每个报文都有注释）", path.display()),
-                None => "报文：用 --pcap FILE 保存，供 Wireshark 打开，每个报文都有注释".into(),
+                Some(path) => format!("{}（在 Wireshark 中每个报文都有注释）", path.display()),
+                None => "加 --pcap FILE 可保存，在 Wireshark 中每个报文都有注释".into(),
             };
             format!(
-                "\n共 {all} 个报文段：建立 {opening} 个，通话 {data} 个，关闭 {closing} 个。\
-                 {who}先关闭：\n它{wait} TIME_WAIT 2 MSL，即 60 秒。\n\
-                 下一步：synfin demo  {next}\n{capture}\n"
+                "\n共 {all} 个报文段：建立 {opening} 个，通话 {data} 个，关闭 {closing} 个。\n\
+                 {who}先关闭：{wait} TIME_WAIT 2 MSL（60 秒）。\n\
+                 下一步：synfin demo 加 {next}\n报文：  {capture}\n"
             )
         }
     }

@@ -35,14 +35,21 @@ const QUEUES: ListenOpts = ListenOpts {
 #[derive(ClapArgs, Debug)]
 #[group(skip)]
 #[command(after_help = "\
+Services:
+  echo     send back what comes (RFC 862)
+  discard  throw away what comes (RFC 863)
+  chargen  send characters without end (RFC 864)
+  hello    send `hello`, print what comes back
+  http     the files of the folder DIR: GET and HEAD, ranges, listings
+
 Examples:
-  sudo synfin serve http .            then, in another terminal: curl http://10.9.0.2:8080/
-  sudo synfin serve echo --port 7     then: nc 10.9.0.2 7
-  sudo synfin serve echo --trace      every segment of every connection, as it happens
+  sudo synfin serve http .         then elsewhere: curl http://10.9.0.2:8080/
+  sudo synfin serve echo --port 7  then elsewhere: nc 10.9.0.2 7
+  sudo synfin serve echo --trace   every segment of every connection, live
   sudo synfin serve http . --address 10.9.0.2/24 --address fd00:9::2/64
 
-It makes a TUN device with two ends: this machine's end (10.9.0.1) and ours (10.9.0.2).
-Ctrl-C closes the connections and removes the device.")]
+It makes a TUN device with two ends: this machine's (10.9.0.1, Linux's TCP) and
+ours (10.9.0.2). Ctrl-C closes the connections and removes the device.")]
 pub struct Args {
     /// What to serve
     #[arg(value_enum)]
@@ -58,15 +65,10 @@ pub struct Args {
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum)]
 enum Service {
-    /// Send back what comes (RFC 862)
     Echo,
-    /// Throw away what comes (RFC 863)
     Discard,
-    /// Send characters without end (RFC 864)
     Chargen,
-    /// Send `hello`, print what comes back
     Hello,
-    /// Files, over HTTP/1.1
     Http,
 }
 

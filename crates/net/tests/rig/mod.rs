@@ -612,23 +612,85 @@ impl Rig {
     }
 }
 
-/// Carries packets between two stacks until none is left; returns the lines of what was carried.
+/// Hands a packet of one stack to another, whose rig learns the sender's numbers from it.
+pub fn carry(o: &Out, to: &mut Rig) {
+    if o.has('S') {
+        let at = to.at;
+        to.speak_for(o.tuple.flipped()).peer_iss = o.raw_seq;
+        to.at = at;
+    }
+    // What a test adds to the conversation carries the latest timestamp.
+    if let (Some((val, _)), Some(side)) = (o.ts, to.sides.get_mut(&o.tuple.flipped())) {
+        (side.ts, side.peer_clock) = (true, val);
+    }
+    to.stack.on_packet(to.now, RxFrame::plain(&o.bytes));
+}
+
+/// Carries packets between two stacks until none is left; returns what was carried, `A` or `B` in front.
 pub fn shuttle(a: &mut Rig, b: &mut Rig) -> Vec<String> {
     let mut carried = Vec::new();
-    for round in 0.. {
-        assert!(round < 10_000, "an endless exchange: {:?}", &carried[carried.len() - 10..]);
-        let mut moved = false;
-        for from_a in [true, false] {
-            let (from, to) = if from_a { (&mut *a, &mut *b) } else { (&mut *b, &mut *a) };
-            for o in from.pump() {
-                moved = true;
-                carried.push(format!("{} {}", if from_a { "A" } else { "B" }, o.brief()));
-                to.stack.on_packet(to.now, RxFrame::plain(&o.bytes));
-            }
+    loop {
+        let before = carried.len();
+        for o in a.pump() {
+            carried.push(format!("A {}", o.brief()));
+            carry(&o, b);
         }
-        if !moved {
-            break;
+        for o in b.pump() {
+            carried.push(format!("B {}", o.brief()));
+            carry(&o, a);
+        }
+        if carried.len() == before {
+            return carried;
+        }
+        assert!(carried.len() < 10_000, "an endless exchange: {:?}", &carried[carried.len() - 10..]);
+    }
+}
+
+/// As [`shuttle`], and time passes; timers of both run when they are due.
+pub fn shuttle_for(a: &mut Rig, b: &mut Rig, d: Duration) -> Vec<String> {
+    let end = a.now + d;
+    let mut carried = shuttle(a, b);
+    loop {
+        let next = a.stack.poll_timeout().min(b.stack.poll_timeout());
+        let next = next.max(a.now).min(end);
+        let over = a.stack.poll_timeout().min(b.stack.poll_timeout()) > end;
+        for r in [&mut *a, &mut *b] {
+            r.tick(next);
+            r.stack.on_timeout(next);
+        }
+        carried.extend(shuttle(a, b));
+        if over {
+            return carried;
         }
     }
-    carried
+}
+
+/// Two hosts, 1 and 2, that know of each other.
+pub fn two_hosts() -> (Rig, Rig) {
+    (Rig::host(1, Caps::plain(1500), |_| {}), Rig::host(2, Caps::plain(1500), |_| {}))
+}
+
+/// Host 1 has a connection, from port 4000, to port 80 of host 2, who has accepted it. Both rigs speak for it.
+pub fn two_connected() -> (Rig, Rig) {
+    let (mut a, mut b) = two_hosts();
+    b.listen();
+    call(&mut a, &b);
+    shuttle(&mut a, &mut b);
+    answer(&mut b);
+    (a, b)
+}
+
+/// Host 1 calls connect, from port 4000 to port 80 of host 2; nothing is carried yet.
+pub fn call(a: &mut Rig, b: &Rig) {
+    let tuple = Tuple { local: Endpoint::new(v4(a.host), PEER_PORT), remote: Endpoint::new(v4(b.host), PORT) };
+    let opts = ConnectOpts { local: Some(tuple.local) };
+    let id = a.stack.connect(a.now, tuple.remote, opts).expect("connect");
+    a.speak_for(tuple).id = Some(id);
+}
+
+/// The listener accepts one connection, for which the rig speaks from then on.
+pub fn answer(b: &mut Rig) {
+    let l = b.listener.expect("listening");
+    let (id, tuple) = b.stack.accept(b.now, l).expect("a completed connection");
+    b.speak_for(tuple).id = Some(id);
 }

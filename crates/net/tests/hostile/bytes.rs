@@ -1,0 +1,36 @@
+//! Octets that pass for IP packets, or nearly so, at a stack with and without a listener.
+
+use crate::run::seeds;
+use crate::world::{World, repair};
+
+#[test]
+fn packets() {
+    seeds("packets", 300, |seed| {
+        let mut w = World::new(seed);
+        if seed.is_multiple_of(3) {
+            w.listen();
+        }
+        for _ in 0..200 {
+            let mut packet = match w.rng.below(4) {
+                0 => {
+                    let n = w.rng.upto(120);
+                    let mut octets = w.rng.octets(n);
+                    if let Some(first) = octets.first_mut() {
+                        *first = w.rng.pick(&[0x45, 0x46, 0x4f, 0x60, 0x6f, *first]);
+                    }
+                    octets
+                }
+                _ => w.scrap(),
+            };
+            match w.rng.below(4) {
+                0 => w.mutate(&mut packet),
+                1 => repair(&mut packet),
+                _ => {}
+            }
+            let meta = w.meta();
+            w.inject(&packet, meta);
+            w.check();
+        }
+        w.finish();
+    });
+}

@@ -1,0 +1,13 @@
+//! Floor 4 of synfin: scripts in packetdrill's language, run against our stack in virtual time.
+//!
+//! [`parse`] reads a script, [`run`] lets it happen: packets that go in, packets that have to come out, system calls and
+//! what they have to return. No clock, no device and no privilege is needed, so a script takes milliseconds and always
+//! ends the same way. What Linux does where the RFCs leave a choice is a [`Profile`]: settings of the stack.
+#![forbid(unsafe_code)]
+
+pub mod ast;
+mod lexer;
+mod parser;
+
+pub use ast::{ParseError, Script};
+pub use parser::{Defines, parse, parse_with};
