@@ -28,6 +28,14 @@ pub fn cases() -> Vec<Case> {
     vec![Case::Bulk(Software, Off), Case::Bulk(Software, On), Case::Bulk(Device, Off)]
 }
 
+/// Octets that one of a case's segments carries; none if it is about something else.
+pub fn segment_octets(case: Case) -> f64 {
+    match case {
+        Case::Bulk(_, stamps) => stamps.full_segment() as f64,
+        Case::Segment(_) | Case::Packet(_) | Case::Life(_) => f64::NAN,
+    }
+}
+
 /// Two hosts and the connection between them.
 pub struct Transfer<H: Host> {
     client: H,
@@ -63,7 +71,7 @@ impl<H: Host> Transfer<H> {
                 break c;
             }
         };
-        let full = if stamps == Stamps::On { 1448 } else { 1460 };
+        let full = stamps.full_segment();
         let (block, into) = ((0..BLOCK).map(|i| (i % 253) as u8).collect(), vec![0; BLOCK]);
         let mut t =
             Transfer { client, server, from, to, there, back, now, block, into, full, written: 0, taken: 0 };

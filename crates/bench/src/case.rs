@@ -37,17 +37,17 @@ impl Case {
         match self {
             Case::Segment(c) => {
                 let what = match (c.work, c.read) {
-                    (Work::Data, false) => "1460 octets: on_segment",
-                    (Work::Data, true) => "1460 octets: on_segment + read",
+                    (Work::Data, false) => "data segment: on_segment",
+                    (Work::Data, true) => "data segment: on_segment + read",
                     (Work::Ack, _) => "pure ACK: on_segment",
                 };
                 format!("{what}{}", stamped(c.stamps))
             }
             Case::Packet(c) => {
                 let what = match (c.work, c.span) {
-                    (Work::Data, Span::Arrival) => "1460 octets: packet in",
-                    (Work::Data, Span::Read) => "1460 octets: packet in + read",
-                    (Work::Data, Span::Turn) => "1460 octets: packet in + read + egress",
+                    (Work::Data, Span::Arrival) => "data segment: packet in",
+                    (Work::Data, Span::Read) => "data segment: packet in + read",
+                    (Work::Data, Span::Turn) => "data segment: packet in + read + egress",
                     (Work::Ack, Span::Turn) => "pure ACK: packet in + egress",
                     (Work::Ack, _) => "pure ACK: packet in",
                 };

@@ -28,6 +28,16 @@ pub enum Stamps {
     Off,
 }
 
+impl Stamps {
+    /// Octets of text in a full segment over IPv4.
+    pub fn full_segment(self) -> usize {
+        match self {
+            Stamps::On => 1448,
+            Stamps::Off => 1460,
+        }
+    }
+}
+
 /// How a host is made.
 #[derive(Copy, Clone, Debug)]
 pub struct Setup {

@@ -45,10 +45,7 @@ impl Peer {
 
     /// Octets of text in a full segment.
     pub fn full(&self) -> usize {
-        match self.stamps {
-            Stamps::On => 1448,
-            Stamps::Off => 1460,
-        }
+        self.stamps.full_segment()
     }
 
     /// Handshake with a listening host; returns the connection.

@@ -105,7 +105,7 @@ impl Record {
     }
 
     fn full(&self) -> usize {
-        if self.case.stamps == Stamps::On { 1448 } else { 1460 }
+        self.case.stamps.full_segment()
     }
 
     /// A segment that acknowledges everything.

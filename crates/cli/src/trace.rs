@@ -107,7 +107,7 @@ impl Trace {
     pub fn finish(&self) -> String {
         let mut inner = self.lock();
         let Inner { lives, out, shown, options, .. } = &mut *inner;
-        for life in std::mem::take(lives).values_mut() {
+        for (_, life) in in_order(lives) {
             let mut rows = String::new();
             life.ladder.finish(&mut rows);
             put(life.number, &rows, shown, options, out);
@@ -240,20 +240,30 @@ impl Inner {
     fn take(&mut self) -> String {
         let now = self.clock.now();
         let Inner { lives, out, shown, options, .. } = self;
-        lives.retain(|_, life| {
+        let mut over = Vec::new();
+        for (who, life) in in_order(lives) {
             let mut rows = String::new();
-            let keep = !life.over || now.since(life.last) < AFTERMATH;
             life.ladder.advance(now);
-            if keep {
-                life.ladder.render_ready(&mut rows);
-            } else {
+            if life.over && now.since(life.last) >= AFTERMATH {
                 life.ladder.finish(&mut rows);
+                over.push(*who);
+            } else {
+                life.ladder.render_ready(&mut rows);
             }
             put(life.number, &rows, shown, options, out);
-            keep
-        });
+        }
+        for who in over {
+            lives.remove(&who);
+        }
         std::mem::take(&mut self.out)
     }
+}
+
+/// The connections in the order in which they were met.
+fn in_order(lives: &mut BTreeMap<Tuple, Life>) -> Vec<(&Tuple, &mut Life)> {
+    let mut lives: Vec<_> = lives.iter_mut().collect();
+    lives.sort_unstable_by_key(|(_, life)| life.number);
+    lives
 }
 
 /// Adds rows of a connection, with a line before them when the last rows were another's.

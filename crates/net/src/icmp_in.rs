@@ -60,7 +60,9 @@ impl Stack {
         }
         let (from, to) = (d.dst, d.src);
         let most = if to.is_v4() { QUOTE_V4 } else { QUOTE_V6 };
-        let quoted = packet.get(..most).unwrap_or(packet);
+        // What the device takes behind both headers.
+        let room = usize::from(self.caps.mtu.saturating_sub(header_len(to) + 8));
+        let quoted = packet.get(..most.min(room)).unwrap_or(packet);
         let head = if to.is_v4() {
             unreachable_v4(missing, quoted)
         } else {

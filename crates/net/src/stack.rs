@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use synfin_link::Caps;
-use synfin_tcp::{Counters, Pool, Probe, State};
+use synfin_tcp::{Config, Counters, Pool, Probe, State};
 use synfin_wire::{Endpoint, Instant, Tuple};
 
 pub use crate::config::{
@@ -119,6 +119,12 @@ impl Stack {
     /// From now on tells `probe` what happens.
     pub fn set_probe(&mut self, probe: Option<Box<dyn Probe + Send>>) {
         self.env.probe = probe;
+    }
+
+    /// Settings of connections, to change: what is read when a connection begins holds for later ones only, timers and
+    /// limits for all.
+    pub fn tcp_config_mut(&mut self) -> &mut Config {
+        &mut self.env.tcp
     }
 
     /// When [`Stack::on_timeout`] wants to be called; never more than a millisecond later than the first deadline.

@@ -146,13 +146,15 @@ fn c05_connections_have_a_limit() {
 #[test]
 fn c06_zero_window_peers_are_bounded_by_memory() {
     let mut r = Rig::with(|c| c.max_buffer_memory = 1 << 20);
+    // Who has nothing queued gets one chunk even then, so that every connection makes progress.
+    let most = (1 << 20) + 100 * synfin_tcp::bytes::CHUNK;
     let mut refused = 0;
     for port in 4000..4100 {
         r.peer(port);
         r.accept_peer(PLAIN);
         none(&r.send(Seg::new().wnd(0)));
         refused += usize::from(r.try_write(&text(64_000)) != Ok(64_000));
-        assert!(r.stack.census().buffers <= 1 << 20);
+        assert!(r.stack.census().buffers <= most);
     }
     assert!(refused > 0, "memory has an end");
     // The peers hold on for a day, answering probes: nothing is lost, nothing grows.
@@ -164,7 +166,7 @@ fn c06_zero_window_peers_are_bounded_by_memory() {
         }
     }
     assert_eq!(r.stack.census().connections, before.connections);
-    assert!(r.stack.census().buffers <= 1 << 20);
+    assert!(r.stack.census().buffers <= most);
     // A user timeout counts zero-window time only for who asked for it.
     r.peer(4000);
     r.handle().configure(|c, _| c.set_user_timeout(Some(s(100))));
@@ -560,10 +562,13 @@ fn r07_bogus_sack_blocks() {
     let mut r = Rig::established(SACK);
     r.write(&text(14_600));
     let mut seed = 9;
-    let borders = [i32::MIN, -1_000_000, -1, 0, 1, 1459, 1460, 7300, 14_599, 14_600, 14_601, 1_000_000, i32::MAX];
+    let borders =
+        [i32::MIN, -1_000_000, -1, 0, 1, 1459, 1460, 7300, 14_599, 14_600, 14_601, 1_000_000, i32::MAX];
     let before = r.info();
     // Reversed, empty, before SND.UNA, beyond SND.NXT.
-    for (left, right) in [(7300, 1460), (1460, 1460), (-2920, -1460), (14_600, 16_060), (-1, 1460), (0, 14_601)] {
+    for (left, right) in
+        [(7300, 1460), (1460, 1460), (-2920, -1460), (14_600, 16_060), (-1, 1460), (0, 14_601)]
+    {
         let seg = Seg::new().ack(0).sack(r.side(), &[(left, right)]);
         r.send(seg);
     }

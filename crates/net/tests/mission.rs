@@ -81,7 +81,8 @@ fn mission_03_initial_numbers_are_unpredictable_and_independent() {
 #[test]
 fn mission_04_syn_queue_and_accept_queue() {
     let mut r = Rig::new();
-    let opts = ListenOpts { backlog: 2, syn_queue: 3, syn_overflow: SynOverflow::Drop, ..ListenOpts::default() };
+    let opts =
+        ListenOpts { backlog: 2, syn_queue: 3, syn_overflow: SynOverflow::Drop, ..ListenOpts::default() };
     let l = r.listen_with(opts);
     // Three half-open records, the fourth SYN is dropped and counted.
     for port in 4000..4004 {

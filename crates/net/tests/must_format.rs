@@ -214,7 +214,11 @@ fn must_15_default_mss_without_the_option() {
                 r.use_v6();
             }
             let offer = Offer { mss: None, ..WIDE };
-            if active { r.open(offer) } else { r.accept_peer(offer) }
+            if active {
+                r.open(offer)
+            } else {
+                r.accept_peer(offer)
+            }
             assert_eq!(longest(&mut r), want, "v6 {v6}, active {active}");
         }
     }
@@ -272,7 +276,9 @@ fn must_65_mss_option_only_on_syn() {
 
 #[test]
 fn must_67_mss_sent_fits_the_interface() {
-    for (mtu, v6, want) in [(1500, false, 1460), (1500, true, 1440), (576, false, 536), (65_535, false, 65_495)] {
+    for (mtu, v6, want) in
+        [(1500, false, 1460), (1500, true, 1440), (576, false, 536), (65_535, false, 65_495)]
+    {
         let mut r = Rig::host(2, Caps::plain(mtu), |_| {});
         if v6 {
             r.use_v6();

@@ -147,8 +147,13 @@ fn must_57_segments_to_many_are_dropped_silently() {
     let mut r = Rig::new();
     r.listen();
     let all_nodes = Addr::v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-    let many =
-        [Addr::v4([10, 9, 0, 255]), Addr::v4([255; 4]), Addr::v4([224, 0, 0, 1]), Addr::v4([239, 9, 9, 9]), all_nodes];
+    let many = [
+        Addr::v4([10, 9, 0, 255]),
+        Addr::v4([255; 4]),
+        Addr::v4([224, 0, 0, 1]),
+        Addr::v4([239, 9, 9, 9]),
+        all_nodes,
+    ];
     for dst in many {
         let mut side = r.side().clone();
         side.tuple.local.addr = dst;

@@ -125,7 +125,7 @@ fn must_19_congestion_avoidance_adds_one_segment_per_window() {
             r.send(Seg::new().ack(at));
         }
         let grown = r.info().cwnd - start;
-        assert!((0..=2 * 1460).contains(&grown) && grown % 1460 == 0, "{start} grew by {grown}");
+        assert!([0, 1460, 2920].contains(&grown), "{start} grew by {grown}");
     }
 }
 
@@ -196,7 +196,10 @@ fn must_22_syn_retransmission_follows_the_same_rules() {
     let outs = r.advance(s(400));
     assert_eq!(Rig::times(&outs, start), [1, 3, 7, 15, 31, 63, 123].map(|n| n * 1000));
     for o in &outs {
-        assert_eq!((o.brief(), o.mss, o.wscale, o.sack_ok), (first.brief(), first.mss, first.wscale, first.sack_ok));
+        assert_eq!(
+            (o.brief(), o.mss, o.wscale, o.sack_ok),
+            (first.brief(), first.mss, first.wscale, first.sack_ok)
+        );
         assert_eq!(o.raw_seq, first.raw_seq);
     }
     let seen = r.seen();

@@ -513,7 +513,9 @@ fn x_pmtu_packet_too_big_lowers_the_segment_size() {
 #[test]
 fn x_pmtu_impossible_sizes_do_no_harm() {
     // Larger than now: ignored. Smaller than any path has: the floor.
-    for (mtu, want) in [(1500, 1460), (9000, 1460), (65_535, 1460), (67, 512), (1, 512), (552, 512), (600, 560)] {
+    for (mtu, want) in
+        [(1500, 1460), (9000, 1460), (65_535, 1460), (67, 512), (1, 512), (552, 512), (600, 560)]
+    {
         let mut r = Rig::established(WIDE);
         r.write(&text(14_600));
         r.icmp(3, 4, mtu, 0);

@@ -6,8 +6,18 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+mod code;
+mod consts;
+mod profile;
+mod seq;
+mod sys;
+mod sysctl;
+mod tcpinfo;
+mod trace;
+mod wire;
 mod lexer;
 mod parser;
 
 pub use ast::{ParseError, Script};
 pub use parser::{Defines, parse, parse_with};
+pub use profile::{Profile, Sizes};

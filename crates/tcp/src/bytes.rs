@@ -19,7 +19,7 @@ pub enum Need {
 }
 
 /// Where chunks come from and go back to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     free: Vec<Chunk>,
     keep: usize,
@@ -70,7 +70,7 @@ impl Default for Pool {
 /// A queue of octets addressed by offset from its front; may have holes beyond what was written.
 ///
 /// The owner knows which offsets hold data: the queue itself does not.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ByteQueue {
     chunks: VecDeque<Option<Chunk>>,
     /// Offset of the front octet in the first chunk.

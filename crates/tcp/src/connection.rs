@@ -157,7 +157,7 @@ pub struct Info {
 }
 
 /// The variables of the send sequence space (RFC 9293 3.3.1).
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, Hash)]
 pub(crate) struct Snd {
     /// Oldest unacknowledged number.
     pub una: Seq,
@@ -211,7 +211,7 @@ pub(crate) struct Rcv {
 }
 
 /// Facts about a connection, one bit each.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Copy, Clone, Debug, Default, Hash)]
 pub(crate) struct Bits(u32);
 
 impl Bits {
@@ -286,7 +286,7 @@ impl Bits {
 }
 
 /// What the sender's one timer is for: these exclude each other.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
 pub(crate) enum SendTimer {
     Retransmit,
     Persist,
@@ -311,7 +311,7 @@ pub(crate) struct Timers {
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     pub(crate) tuple: Tuple,
     pub(crate) state: State,
@@ -469,9 +469,11 @@ impl Connection {
     /// The peer's SYN was taken: its number and what was agreed.
     pub(crate) fn take_peer_syn(&mut self, irs: Seq, offer: &SynOffer, cx: &Cx<'_>) {
         self.irs = irs;
+        // Our SYN offered a window without knowing where it begins; the half-open record offered the whole buffer.
+        let offered = if self.bits.has(Bits::ACTIVE) { self.rcv_wnd() } else { syn_window(self.rcv.limit).into() };
         self.rcv.nxt = irs + 1;
         self.rcv.last_ack_sent = self.rcv.nxt;
-        self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.limit));
+        self.rcv.adv = self.rcv.nxt + offered;
         self.snd.wl1 = irs;
         if let Some(shift) = offer.peer_wscale {
             self.snd.wscale = shift;

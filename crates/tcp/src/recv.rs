@@ -26,16 +26,16 @@ pub struct Taken {
 /// Received octets between what the application has read and the right edge of the window.
 ///
 /// Offsets count octets of the peer's stream from its beginning; 64 bits never wrap.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RecvQueue {
-    bytes: ByteQueue,
+    pub(crate) bytes: ByteQueue,
     /// Offset of the first unread octet.
-    read: u64,
+    pub(crate) read: u64,
     /// Offset of RCV.NXT.
-    next: u64,
-    ranges: Ranges,
+    pub(crate) next: u64,
+    pub(crate) ranges: Ranges,
     /// Offset of the peer's FIN when it was seen ahead of RCV.NXT.
-    fin: Option<u64>,
+    pub(crate) fin: Option<u64>,
 }
 
 impl RecvQueue {
@@ -56,8 +56,10 @@ impl RecvQueue {
     pub fn take(&mut self, pool: &mut Pool, ahead: u32, data: &[u8], max_ranges: usize) -> Taken {
         let start = self.next + u64::from(ahead);
         let end = start + data.len() as u64;
+        // In order, and the reader has nothing: one chunk is there whatever the pool says, or both could wait for ever.
+        let mut need = if ahead == 0 && self.readable() == 0 { Need::First } else { Need::Optional };
         if ahead == 0 && self.ranges.is_empty() {
-            let n = self.bytes.write_at(pool, self.readable() as usize, data, Need::Optional) as u32;
+            let n = self.bytes.write_at(pool, self.readable() as usize, data, need) as u32;
             self.next += u64::from(n);
             return Taken { advanced: n, refused: data.len() as u32 - n, ..Taken::default() };
         }
@@ -69,7 +71,8 @@ impl RecvQueue {
         let mut refused = 0;
         for (from, to) in self.ranges.gaps(start, end) {
             let part = data.get((from - start) as usize..(to - start) as usize).unwrap_or_default();
-            let n = self.bytes.write_at(pool, (from - self.read) as usize, part, Need::Optional);
+            let need = core::mem::replace(&mut need, Need::Optional);
+            let n = self.bytes.write_at(pool, (from - self.read) as usize, part, need);
             self.ranges.insert(from, from + n as u64);
             written += n as u32;
             refused += (part.len() - n) as u32;

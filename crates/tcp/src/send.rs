@@ -6,7 +6,7 @@ use crate::Pool;
 use crate::bytes::{ByteQueue, Need, Slices};
 
 /// Octets from the first unacknowledged one to the last written one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SendQueue {
     bytes: ByteQueue,
     len: u32,

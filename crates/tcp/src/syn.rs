@@ -8,7 +8,7 @@ use crate::event::{Event, TimerKind};
 use crate::{CloseReason, Config, Cx, State, Trigger};
 
 /// What a SYN offered and what was agreed; everything a connection needs to start from.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Hash)]
 pub struct SynOffer {
     /// The peer's MSS option, or the default for the IP version (RFC 9293 MUST-15).
     pub peer_mss: u16,
@@ -153,7 +153,7 @@ impl SynRecord {
                 let last = seg.seq + (len - 1);
                 seg.seq.within(rcv_nxt, wnd)
                     || last.within(rcv_nxt, wnd)
-                    || (seg.seq.before(rcv_nxt) && last.at_or_after(rcv_nxt + wnd))
+                    || (rcv_nxt.within(seg.seq, len) && last.at_or_after(rcv_nxt + wnd))
             }
         };
         if !inside {

@@ -1,8 +1,10 @@
 //! Records in any state that the standard's variables can describe, for tests that start in mid-life.
 
+pub mod fingerprint;
+
 use synfin_wire::{Instant, Seq, Tuple};
 
-use crate::connection::Bits;
+use crate::connection::{Bits, syn_window};
 use crate::{Connection, Cx, State, SynOffer, SynRecord, TimeWait};
 
 /// A transmission control block as RFC 9293 3.3.1 names its variables.
@@ -42,7 +44,9 @@ impl Preset {
     /// A connection in SYN_SENT, active SYN_RCVD or a synchronised state.
     pub fn connection(&self, cx: &mut Cx<'_>) -> Connection {
         let mut c = Connection::open(self.tuple, self.iss, 0, 1460, cx);
+        // The SYN is out, and offered a window.
         c.bits.clear(Bits::SYN_DUE);
+        c.rcv.adv = c.rcv.nxt + u32::from(syn_window(c.rcv.limit));
         c.snd.nxt = self.snd_nxt;
         if self.state == State::SynSent {
             // Text that rides on the SYN.

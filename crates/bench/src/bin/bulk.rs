@@ -9,8 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (rounds, segments) = (args.get("rounds", 11)?, args.get("segments", 100_000)?);
     let rows = case::measure(&bulk::cases(), rounds, |_, _| segments);
     print!("{}", stats::table(&rows));
-    for row in &rows {
-        let speed = |ns: f64| stats::number(1460.0 / ns);
+    for (row, case) in rows.iter().zip(bulk::cases()) {
+        let speed = |ns: f64| stats::number(bulk::segment_octets(case) / ns);
         let peer = row.smoltcp.map_or_else(|| "-".into(), |s| speed(s.median));
         println!("{}: synfin {} GB/s of CPU time, smoltcp {peer}", row.name, speed(row.synfin.median));
     }

@@ -140,11 +140,11 @@ impl Plan {
             (Peer::Linux, Lang::En) => {
                 let (linux, ours) = if ours_listens { ("client", "server") } else { ("server", "client") };
                 let told = match asks {
-                    Asks::Kernel => "told by its kernel (sock_diag)",
-                    Asks::Nobody => "concluded from its segments (no sock_diag here)",
+                    Asks::Kernel => "by its kernel (sock_diag)",
+                    Asks::Nobody => "are concluded (no sock_diag here)",
                 };
                 format!(
-                    "Linux's TCP is the {linux}, ours (synfin) the {ours}; the line takes {ms} ms each way.\n\
+                    "Linux's TCP is the {linux}, ours (synfin) the {ours}; {ms} ms from end to end.\n\
                      Our states are told by our stack, Linux's {told}.\n\n"
                 )
             }

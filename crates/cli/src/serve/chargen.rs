@@ -1,6 +1,6 @@
 //! Sends characters without end (RFC 864): lines of 72 of the printable ones, each line one further.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use synfin::tokio::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,9 +31,14 @@ pub async fn serve(mut stream: TcpStream, stats: &Stats) -> io::Result<()> {
             }
         }
     };
-    tokio::select! {
+    let ended: io::Result<()> = tokio::select! {
         ended = read => ended,
         failed = write => failed,
+    };
+    match ended {
+        // A peer that has enough cannot but leave octets unread: RST is the usual end here.
+        Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(()),
+        ended => ended,
     }
 }
 

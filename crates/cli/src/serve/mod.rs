@@ -150,8 +150,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // Dropping the tasks drops their streams: the peers get FIN.
     serving.abort();
     runtime.shutdown_timeout(LINGER);
-    let census = site.net.census();
+    let net = site.net.clone();
+    // Peers that do not close in time are reset; that is no failure of ours.
     let (_, rows) = site.close(LINGER);
+    let census = net.census();
     let Stats { accepted, failed, received, sent } = &*stats;
     let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
     say(&format!(

@@ -43,6 +43,8 @@ pub struct Page {
     pub peer_iss: u32,
     /// TSval sent last, if the last segment had one.
     pub ts: Option<u32>,
+    /// The handshake is over.
+    open: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +72,11 @@ impl Probe for Scribe {
             {
                 let page = ledger.pages.entry(*who).or_default();
                 // A new incarnation: what was offered before binds no more.
-                (page.edge, page.shift) = (None, None);
+                (page.edge, page.shift, page.open) = (None, None, false);
+            }
+            Event::State { to, .. } => {
+                let page = ledger.pages.entry(*who).or_default();
+                page.open = !matches!(to, State::Closed | State::SynSent | State::SynReceived);
             }
             Event::Sent { head, len, why, .. } => {
                 let sent = Sent { tuple: *who, head: **head, len: *len, why: *why };
@@ -88,9 +94,13 @@ impl Ledger {
         if s.has(Flags::RST) {
             return;
         }
+        if s.has(Flags::SYN) && page.open {
+            // An answer from before, perhaps a cookie of another SYN, that had to wait.
+            return;
+        }
         page.ts = s.head.opts.ts.map(|t| t.val);
         if s.has(Flags::SYN) {
-            if page.iss != Some(s.head.seq) {
+            if page.iss != Some(s.head.seq) || page.ack != s.head.ack {
                 *page = Page { peer_iss: page.peer_iss, ts: page.ts, ..Page::default() };
                 page.iss = Some(s.head.seq);
                 page.end = s.end();
@@ -98,8 +108,10 @@ impl Ledger {
             if let Some(ack) = s.head.ack {
                 page.ack = Some(ack);
                 page.shift = Some(s.head.opts.wscale.unwrap_or(0));
-                // A SYN's window is never scaled.
-                page.offer(ack + u32::from(s.head.wnd), 1, s, &mut self.broken);
+                // A SYN's window is never scaled: it cannot repeat what was offered with a scale meanwhile.
+                if s.head.wnd < u16::MAX {
+                    page.offer(ack + u32::from(s.head.wnd), 1, s, &mut self.broken);
+                }
             }
             return;
         }

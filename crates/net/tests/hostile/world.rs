@@ -96,6 +96,10 @@ fn tcp_config(rng: &mut Rng) -> Config {
     let mut quirks = base.quirks;
     if rng.percent(20) {
         quirks = QUIRKS.iter().fold(Quirks::NONE, |all, q| if rng.percent(50) { all.with(*q) } else { all });
+        // The one bounds what the other takes.
+        if quirks.has(Quirks::BEYOND_EDGE_TAKEN) {
+            quirks = quirks.with(Quirks::BEYOND_EDGE_DROPS_ALL);
+        }
     }
     let sizes = [1, 100, 2000, 20_000, 65_535, 65_536, 262_144, 1 << 20];
     Config {
@@ -105,7 +109,7 @@ fn tcp_config(rng: &mut Rng) -> Config {
         syn_retries: rng.pick(&[0, 1, base.syn_retries]),
         syn_ack_retries: rng.pick(&[0, 1, base.syn_ack_retries]),
         delayed_ack: rng.pick(&[Duration::ZERO, ms(40)]),
-        challenge_interval: rng.pick(&[Duration::ZERO, ms(500)]),
+        challenge_interval: rng.pick(&[ms(1), ms(500)]),
         recv_buffer: rng.pick(&sizes),
         send_buffer: rng.pick(&sizes),
         timestamps: rng.percent(70),

@@ -18,7 +18,9 @@ use synfin_link::{Caps, RxFrame, RxMeta, TxMeta, TxSink};
 use synfin_net::{
     Cidr, ConnId, ConnectError, ConnectOpts, Handle, ListenOpts, ListenerId, Secrets, Stack, StackConfig,
 };
-use synfin_tcp::{CloseReason, Config, Event, Info, Probe, ReadError, Shutdown, SoftError, State, TimerKind, WriteError};
+use synfin_tcp::{
+    CloseReason, Config, Event, Info, Probe, ReadError, Shutdown, SoftError, State, TimerKind, WriteError,
+};
 use synfin_wire::{Addr, DropReason, Endpoint, Instant, Tuple};
 
 pub use packet::{Out, Seg, expect, lines, none, one};
@@ -61,7 +63,8 @@ pub struct Offer {
 }
 
 /// An MSS of 1460, a window of 8000 octets and nothing else.
-pub const PLAIN: Offer = Offer { mss: Some(1460), wscale: None, sack: false, ts: false, wnd: 8000, rtt: Duration::ZERO };
+pub const PLAIN: Offer =
+    Offer { mss: Some(1460), wscale: None, sack: false, ts: false, wnd: 8000, rtt: Duration::ZERO };
 /// As [`PLAIN`] with the largest window that needs no scaling.
 pub const WIDE: Offer = Offer { wnd: 65_535, ..PLAIN };
 /// [`WIDE`] with SACK.
@@ -682,7 +685,8 @@ pub fn two_connected() -> (Rig, Rig) {
 
 /// Host 1 calls connect, from port 4000 to port 80 of host 2; nothing is carried yet.
 pub fn call(a: &mut Rig, b: &Rig) {
-    let tuple = Tuple { local: Endpoint::new(v4(a.host), PEER_PORT), remote: Endpoint::new(v4(b.host), PORT) };
+    let tuple =
+        Tuple { local: Endpoint::new(v4(a.host), PEER_PORT), remote: Endpoint::new(v4(b.host), PORT) };
     let opts = ConnectOpts { local: Some(tuple.local) };
     let id = a.stack.connect(a.now, tuple.remote, opts).expect("connect");
     a.speak_for(tuple).id = Some(id);

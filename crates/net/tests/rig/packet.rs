@@ -179,7 +179,7 @@ impl Seg {
         t.extend(side.tuple.local.port.to_be_bytes());
         t.extend(seq.to_be_bytes());
         t.extend(if self.without_ack { 0 } else { ack }.to_be_bytes());
-        t.extend([((20 + options.len()) / 4 << 4) as u8, flags]);
+        t.extend([(((20 + options.len()) / 4) << 4) as u8, flags]);
         t.extend(self.wnd.unwrap_or(side.wnd).to_be_bytes());
         t.extend([0, 0]);
         t.extend(self.urg.to_be_bytes());
@@ -281,10 +281,7 @@ impl Out {
         assert!((20..=t.len()).contains(&head), "data offset: {line}");
         let flags = t[13];
         let mut o = Out {
-            tuple: Tuple {
-                local: Endpoint::new(src, be16(t, 0)),
-                remote: Endpoint::new(dst, be16(t, 2)),
-            },
+            tuple: Tuple { local: Endpoint::new(src, be16(t, 0)), remote: Endpoint::new(dst, be16(t, 2)) },
             raw_seq: be32(t, 4),
             raw_ack: (flags & 0x10 != 0).then(|| be32(t, 8)),
             seq: be32(t, 4) as i32,
@@ -298,7 +295,10 @@ impl Out {
         o.read_options(&t[20..head]);
         assert_eq!(t[12] & 0xf, 0, "reserved bits are zero: {line}");
         if !o.has('S') {
-            assert!(o.mss.is_none() && o.wscale.is_none() && !o.sack_ok, "SYN options elsewhere (MUST-65): {line}");
+            assert!(
+                o.mss.is_none() && o.wscale.is_none() && !o.sack_ok,
+                "SYN options elsewhere (MUST-65): {line}"
+            );
         }
         if o.has('R') {
             assert!(o.text.is_empty(), "RST with text: {line}");

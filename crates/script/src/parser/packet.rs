@@ -128,9 +128,6 @@ impl Parser<'_> {
             return self.error(format!("{seq} and {len} octets do not end at {end}"));
         }
         let ack = if self.take_word("ack") { Some(self.number("acknowledgement")?) } else { None };
-        if ack.is_some() != flags.has(Flags::ACK) {
-            return self.error("an acknowledgement number and the flag '.' go together");
-        }
         let win = if self.take_word("win") { Some(self.number("window")?) } else { None };
         let urg = if self.take_word("urg") { Some(self.number("urgent pointer")?) } else { None };
         let opts = if self.is_char('<') && self.options_follow() {

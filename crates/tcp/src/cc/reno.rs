@@ -3,7 +3,7 @@
 use super::Limit;
 
 /// NewReno's window. All sizes in octets.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, Hash)]
 pub struct Reno {
     cwnd: u32,
     ssthresh: u32,

@@ -206,7 +206,10 @@ impl Connection {
         }
         let mss = u32::from(self.snd.mss);
         self.dup_acks = self.dup_acks.saturating_add(1);
-        self.log.count_dup_ack(mss);
+        // Forged duplicates inflate no further than what was in flight when recovery began (RFC 5681 3.2 step 4).
+        let recovering = self.bits.has(Bits::RECOVERY);
+        let most = if recovering { self.recover.since(self.snd.una) } else { self.log.flight() };
+        self.log.count_dup_ack(mss, most);
         // RFC 6582 3.2 step 2: not for duplicates of what an earlier recovery or timeout already repeated.
         if u32::from(self.dup_acks) >= DUP_THRESH && self.snd.una.at_or_after(self.recover) {
             self.enter_recovery(cx);

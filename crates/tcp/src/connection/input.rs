@@ -278,7 +278,7 @@ impl Connection {
                 let last = seg.seq + (len - 1);
                 seg.seq.within(nxt, wnd)
                     || last.within(nxt, wnd)
-                    || (seg.seq.before(nxt) && last.at_or_after(nxt + wnd))
+                    || (nxt.within(seg.seq, len) && last.at_or_after(nxt + wnd))
                     || edge
             }
         };

@@ -97,7 +97,7 @@ impl Connection {
     /// long a blocking close waits.
     pub fn set_linger(&mut self, linger: Option<Duration>) {
         self.linger = linger.map(|t| {
-            let up = t.as_secs() + u64::from(t.subsec_nanos() > 0);
+            let up = t.as_secs().saturating_add(u64::from(t.subsec_nanos() > 0));
             u16::try_from(up).unwrap_or(u16::MAX)
         });
     }

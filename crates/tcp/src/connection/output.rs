@@ -83,10 +83,13 @@ impl Connection {
         let cfg = cx.cfg;
         let ts = (cfg.timestamps && (!both || self.bits.has(Bits::TS_OK)))
             .then(|| Timestamps { val: self.ts_now(cx.now), ecr: if both { self.rcv.ts_recent } else { 0 } });
+        // What was offered before is not taken back (RFC 9293 SHLD-14), whatever became of the buffer.
+        let wnd = syn_window(self.rcv.limit.max(self.rcv_wnd()));
+        self.rcv.adv = self.rcv.adv.later(self.rcv.nxt + u32::from(wnd));
         let head = Head {
             seq: self.iss,
             ack: both.then_some(self.rcv.nxt),
-            wnd: syn_window(self.rcv.limit),
+            wnd,
             flags: Flags::SYN,
             opts: OptionsOut {
                 mss: Some(self.rcv.our_mss),
@@ -348,7 +351,7 @@ impl Connection {
         let wnd = self.rcv_wnd();
         let step = self.window_step().max(1 << self.rcv.wscale);
         // While the window is comfortable the next ACK tells in time.
-        let low = wnd < self.rcv.limit.min(most) / 2;
+        let low = wnd < self.rcv.limit.min(most).div_ceil(2);
         if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step)
         {
             self.ack_now(Why::WindowUpdate);

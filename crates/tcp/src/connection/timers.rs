@@ -99,9 +99,18 @@ impl Connection {
         self.end(cx, Trigger::Timeout, CloseReason::TimedOut)
     }
 
+    /// Whether the application's limit takes the place of the retry limits. "Never" does not outlive the application.
+    fn bounded_by_time(&self) -> bool {
+        match self.user_timeout {
+            0 => false,
+            u32::MAX => !self.bits.has(Bits::ORPHAN),
+            _ => true,
+        }
+    }
+
     /// R2 as a number of tries; the application's own limit is a time and replaces it (RFC 9293 MUST-21).
     fn tries_exhausted(&self, cx: &Cx<'_>, tries: u8, text: bool) -> bool {
-        if self.user_timeout != 0 {
+        if self.bounded_by_time() {
             return false;
         }
         let cfg = cx.cfg;
@@ -121,7 +130,7 @@ impl Connection {
         if self.tries_exhausted(cx, tries, open) {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
         }
-        if tries + 1 == cx.cfg.r1 {
+        if tries.saturating_add(1) == cx.cfg.r1 {
             self.soft_error = Some(SoftError::Retransmitting);
             cx.emit(&self.tuple, || Event::SoftError(SoftError::Retransmitting));
         }
@@ -152,7 +161,7 @@ impl Connection {
     fn on_persist(&mut self, cx: &mut Cx<'_>) -> Verdict {
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Persist));
         let limit = if self.bits.has(Bits::ORPHAN) { cx.cfg.orphan_retries } else { cx.cfg.persist_retries };
-        if self.probes >= limit && self.user_timeout == 0 {
+        if self.probes >= limit && !self.bounded_by_time() {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
         }
         self.probes = self.probes.saturating_add(1);

@@ -8,7 +8,7 @@ use crate::Config;
 const G: u32 = 1_000;
 
 /// Smoothed round-trip time, its variation and the backoff.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Copy, Clone, Debug, Default, Hash)]
 pub struct Rto {
     /// 8 x SRTT in microseconds; 0 before the first sample.
     srtt8: u32,

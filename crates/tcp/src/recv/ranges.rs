@@ -8,7 +8,7 @@ const RECENT: usize = 4;
 
 /// Ranges `start..end` of stream offsets. Every operation is logarithmic in their number, apart from merging,
 /// which is paid by the ranges that it removes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Ranges {
     map: BTreeMap<u64, u64>,
     /// An offset within each of the latest ranges, the latest first.

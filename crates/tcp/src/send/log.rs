@@ -7,21 +7,21 @@ use synfin_wire::{Instant, SackBlock, Seq};
 /// Duplicate ACKs, or segments SACKed above, that prove a loss (RFC 5681 3.2, RFC 6675 2).
 pub const DUP_THRESH: u32 = 3;
 
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-enum Fate {
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+pub(crate) enum Fate {
     Flying,
     Sacked,
     Lost,
 }
 
 #[derive(Copy, Clone, Debug)]
-struct Entry {
-    seq: Seq,
+pub(crate) struct Entry {
+    pub(crate) seq: Seq,
     /// Octets of sequence space, a FIN included.
-    len: u32,
-    sent: Instant,
-    fate: Fate,
-    retransmitted: bool,
+    pub(crate) len: u32,
+    pub(crate) sent: Instant,
+    pub(crate) fate: Fate,
+    pub(crate) retransmitted: bool,
 }
 
 impl Entry {
@@ -40,17 +40,17 @@ pub struct Acked {
 }
 
 /// Sent and not acknowledged, in sequence order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SentLog {
-    entries: VecDeque<Entry>,
+    pub(crate) entries: VecDeque<Entry>,
     /// Octets in entries.
-    total: u32,
-    sacked: u32,
-    lost: u32,
+    pub(crate) total: u32,
+    pub(crate) sacked: u32,
+    pub(crate) lost: u32,
     /// Without SACK: octets that duplicate ACKs say have left the network (RFC 5681 3.2).
-    dup_acked: u32,
+    pub(crate) dup_acked: u32,
     /// No lost entry lies before this index.
-    lost_from: usize,
+    pub(crate) lost_from: usize,
 }
 
 impl SentLog {
@@ -177,9 +177,10 @@ impl SentLog {
         fresh
     }
 
-    /// A duplicate ACK arrived on a connection without SACK: one more segment has left the network.
-    pub fn count_dup_ack(&mut self, mss: u32) {
-        self.dup_acked = (self.dup_acked + mss).min(self.total.saturating_sub(self.lost));
+    /// A duplicate ACK arrived on a connection without SACK: one more segment has left the network, but never more than
+    /// `most` octets in all.
+    pub fn count_dup_ack(&mut self, mss: u32, most: u32) {
+        self.dup_acked = (self.dup_acked + mss).min(self.total.saturating_sub(self.lost)).min(most);
     }
 
     /// RFC 6675 IsLost: marks what has at least DupThresh segments' worth of SACKed octets above it and was not

@@ -1,0 +1,166 @@
+//! What is explored: two applications, settings, and how much the network may do.
+
+use std::time::Duration;
+
+use synfin_tcp::{Config, Connection};
+use synfin_wire::{Addr, Endpoint, Seq, Tuple};
+
+use crate::app::{Op, Reading};
+use crate::end::ISS_STEP;
+
+/// When a connection that has something to send sends it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Emission {
+    /// In the same step, as a device that always has room lets it.
+    AtOnce,
+    /// At any time later, one segment at a time: a busy device.
+    Late,
+}
+
+/// How often the network and the clock may do each kind of harm. What they do not do is deliver, once, before time
+/// passes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+pub struct Harm {
+    /// Segments that vanish.
+    pub losses: u8,
+    /// Segments that arrive once more.
+    pub duplicates: u8,
+    /// Times that a timer fires although something is still on its way.
+    pub delays: u8,
+    /// Segments that overtake; `u8::MAX`: any number.
+    pub overtakes: u8,
+}
+
+impl Harm {
+    /// These numbers, any order.
+    pub const fn new(losses: u8, duplicates: u8, delays: u8) -> Harm {
+        Harm { losses, duplicates, delays, overtakes: u8::MAX }
+    }
+
+    /// As this, with so many segments overtaking.
+    pub const fn overtakes(self, overtakes: u8) -> Harm {
+        Harm { overtakes, ..self }
+    }
+}
+
+/// One end of a scenario.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The application.
+    pub ops: Vec<Op>,
+    /// When it reads.
+    pub reading: Reading,
+    /// Settings of its stack.
+    pub cfg: Config,
+}
+
+/// A bounded world to explore.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// The two ends.
+    pub sides: [Side; 2],
+    /// First initial sequence numbers.
+    pub iss: [u32; 2],
+    /// MSS that both sides offer.
+    pub mss: u16,
+    /// Nagle's algorithm is off.
+    pub nodelay: bool,
+    /// When segments leave.
+    pub emission: Emission,
+    /// How much later than another timer of either end one may be looked at.
+    pub late: Duration,
+    /// What the network may do.
+    pub harm: Harm,
+}
+
+/// Settings under which the space of states stays small: one RTO, small buffers, no timestamps, no scaling.
+pub fn small() -> Config {
+    Config {
+        rto_initial: Duration::from_secs(1),
+        rto_min: Duration::from_secs(1),
+        rto_max: Duration::from_secs(1),
+        persist_max: Duration::from_secs(1),
+        syn_retries: 2,
+        syn_ack_retries: 2,
+        r2: 3,
+        orphan_retries: 3,
+        persist_retries: 3,
+        recv_buffer: 64,
+        send_buffer: 64,
+        timestamps: false,
+        window_scaling: false,
+        sack: false,
+        ..Config::default()
+    }
+}
+
+impl Scenario {
+    /// Two applications under [`small`] settings and no harm.
+    pub fn new(name: &str, a: &[Op], b: &[Op]) -> Scenario {
+        let side = |ops: &[Op]| Side { ops: ops.to_vec(), reading: Reading::Eager, cfg: small() };
+        Scenario {
+            name: name.to_owned(),
+            sides: [side(a), side(b)],
+            iss: [1000, 5_000_000],
+            mss: 100,
+            nodelay: true,
+            emission: Emission::AtOnce,
+            late: Duration::from_secs(1),
+            harm: Harm::new(0, 0, 0),
+        }
+    }
+
+    /// With this much harm.
+    #[must_use]
+    pub fn harm(mut self, harm: Harm) -> Scenario {
+        self.harm = harm;
+        self
+    }
+
+    /// With a change to both ends' settings, which the name mentions.
+    #[must_use]
+    pub fn with(mut self, what: &str, change: impl Fn(&mut Config)) -> Scenario {
+        self.name = format!("{}, {what}", self.name);
+        self.sides.iter_mut().for_each(|s| change(&mut s.cfg));
+        self
+    }
+
+    /// With a change to the scenario itself, which the name mentions.
+    #[must_use]
+    pub fn alter(mut self, what: &str, change: impl Fn(&mut Scenario)) -> Scenario {
+        change(&mut self);
+        self.name = format!("{}, {what}", self.name);
+        self
+    }
+
+    /// An end's settings.
+    pub fn cfg(&self, who: usize) -> &Config {
+        &self.sides[who].cfg
+    }
+
+    /// A connection's name as an end sees it.
+    pub fn tuple(&self, who: usize) -> Tuple {
+        let end = |n: usize| {
+            Endpoint::new(Addr::v4([192, 0, 2, n as u8 + 1]), if n == 0 { 40_000 } else { 80 })
+        };
+        Tuple { local: end(who), remote: end(1 - who) }
+    }
+
+    /// Offset of an end's timestamps: constant for a pair of endpoints.
+    pub fn ts_offset(&self, who: usize) -> u32 {
+        [77, u32::MAX - 500][who]
+    }
+
+    /// Options that an application sets on a new connection.
+    pub fn prepare(&self, c: &mut Connection) {
+        c.set_nodelay(self.nodelay);
+    }
+
+    /// Which of an end's connections has this initial sequence number.
+    pub fn life_of(&self, who: usize, iss: Seq) -> Option<usize> {
+        let ahead = iss.since(Seq::new(self.iss[who]));
+        ahead.is_multiple_of(ISS_STEP).then_some((ahead / ISS_STEP) as usize)
+    }
+}

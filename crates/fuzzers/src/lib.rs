@@ -1,0 +1,1 @@
+//! Fuzz harnesses as ordinary code.

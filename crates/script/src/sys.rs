@@ -1,0 +1,654 @@
+//! System calls as a program on Linux sees them, over the stack: descriptors, blocking, errno.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use synfin_net::{ConnId, ConnectError, ConnectOpts, ListenError, ListenOpts, ListenerId, Stack, SynOverflow};
+use synfin_tcp::{CloseReason, Readiness, Shutdown, State};
+use synfin_wire::{Addr, Endpoint, Instant, Tuple};
+
+use crate::ast::{Call, Expr};
+use crate::consts::number;
+use crate::profile::Profile;
+use crate::tcpinfo::{self, Fields};
+use crate::trace::Trace;
+
+mod io;
+mod opts;
+mod poll;
+
+use opts::Opts;
+use poll::EpollSet;
+
+/// What a call works on.
+pub(crate) struct World<'a> {
+    pub stack: &'a mut Stack,
+    pub now: Instant,
+    pub profile: &'a Profile,
+    pub trace: &'a Trace,
+    pub addrs: &'a Addresses,
+}
+
+/// Who talks to whom in a script.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Addresses {
+    pub local: Addr,
+    pub remote: Addr,
+    /// Where `bind(3, ..., ...)` binds to, and `connect(3, ..., ...)` connects to.
+    pub bind_port: u16,
+    pub connect_port: u16,
+}
+
+/// Something that a call returned through its arguments, and that differs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Wrong {
+    pub what: String,
+    pub expected: String,
+    pub actual: String,
+}
+
+/// What a call returned.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Ret {
+    pub value: i64,
+    pub errno: Option<&'static str>,
+    pub wrong: Vec<Wrong>,
+}
+
+impl Ret {
+    pub fn ok(value: i64) -> Ret {
+        Ret { value, ..Ret::default() }
+    }
+
+    pub fn err(errno: &'static str) -> Ret {
+        Ret { value: -1, errno: Some(errno), wrong: Vec::new() }
+    }
+
+    /// The call succeeded; this is what it handed out.
+    pub fn handing(value: i64, what: &str, expected: String, actual: String) -> Ret {
+        let wrong = if expected == actual {
+            Vec::new()
+        } else {
+            vec![Wrong { what: what.into(), expected, actual }]
+        };
+        Ret { value, errno: None, wrong }
+    }
+}
+
+/// A call that has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Op {
+    kind: OpKind,
+    nonblock: bool,
+    /// When it gives up, and what it returns then.
+    deadline: Option<(Instant, Ret)>,
+    /// The descriptor that the script expects to get.
+    wanted: i64,
+}
+
+#[derive(Clone, Debug)]
+enum OpKind {
+    Accept { fd: i64, nonblock: bool },
+    Connect { fd: i64 },
+    Read { fd: i64, len: usize, flags: i64, msg_flags: Option<i64> },
+    Write { fd: i64, len: usize, done: usize, urgent: bool },
+    Splice { from: i64, to: i64, len: usize },
+    Poll { items: Expr },
+    EpollWait { fd: i64, expected: Expr, max: usize },
+    Ready(Ret),
+}
+
+/// How far a call is.
+pub(crate) enum Progress {
+    Done(Ret),
+    Waits(Op),
+}
+
+/// What a descriptor stands for.
+#[derive(Debug)]
+enum Fd {
+    Sock(Box<Sock>),
+    Epoll(EpollSet),
+    /// Octets in a pipe; both ends share the number of the read end.
+    PipeRead(Vec<u8>),
+    PipeWrite(i64),
+}
+
+/// A socket.
+#[derive(Debug)]
+struct Sock {
+    v6: bool,
+    kind: Kind,
+    nonblock: bool,
+    bound: Option<Endpoint>,
+    opts: Opts,
+    /// The error that ended the connection was told.
+    error_told: bool,
+    /// connect() has returned 0.
+    connect_told: bool,
+    /// Octets that the program has read and written.
+    read: u32,
+    written: u32,
+    /// The urgent octet was taken out of the stream.
+    urgent_taken: bool,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Kind {
+    Fresh,
+    Listening(ListenerId),
+    Conn(ConnId),
+}
+
+/// All descriptors of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Sys {
+    fds: BTreeMap<i64, Fd>,
+    /// The socket that became a connection last: the one that code asks about.
+    current: Option<i64>,
+}
+
+type Called<T> = Result<T, String>;
+
+fn arg(call: &Call, i: usize) -> Called<&Expr> {
+    call.args.get(i).ok_or_else(|| format!("{} needs {} arguments at least", call.name, i + 1))
+}
+
+fn int(call: &Call, i: usize) -> Called<i64> {
+    number(arg(call, i)?)
+}
+
+fn length(call: &Call, i: usize) -> Called<usize> {
+    let n = int(call, i)?;
+    // More than this in one call is a slip of the pen, and would cost that much memory.
+    usize::try_from(n).ok().filter(|n| *n <= 1 << 30).ok_or_else(|| format!("length {n}"))
+}
+
+/// A call that is over as soon as it begins.
+fn at_once(ret: Ret) -> Op {
+    Op { kind: OpKind::Ready(ret), nonblock: true, deadline: None, wanted: 0 }
+}
+
+impl Sys {
+    /// Begins a call. It may be over at once: [`Sys::attempt`] tells.
+    ///
+    /// # Errors
+    /// The call, or what it asks for, does not exist here.
+    pub fn begin(&mut self, world: &mut World<'_>, call: &Call) -> Called<Op> {
+        let wanted = number(&call.result).ok().filter(|n| *n >= 0).unwrap_or_else(|| self.free_fd());
+        let ret = match call.name.as_str() {
+            "socket" => self.socket(call, wanted)?,
+            "bind" => self.bind(world, call)?,
+            "listen" => self.listen(world, call)?,
+            "close" => self.close(world, int(call, 0)?),
+            "shutdown" => self.shutdown(world, int(call, 0)?, int(call, 1)?)?,
+            "fcntl" => self.fcntl(call)?,
+            "ioctl" => self.ioctl(world, call)?,
+            "setsockopt" => self.setsockopt(world, call)?,
+            "getsockopt" => self.getsockopt(world, call)?,
+            "epoll_create" | "epoll_create1" => {
+                self.fds.insert(wanted, Fd::Epoll(EpollSet::default()));
+                Ret::ok(wanted)
+            }
+            "epoll_ctl" => self.epoll_ctl(call)?,
+            "pipe" => self.pipe(call)?,
+            _ => return self.begin_waiting(world, call, wanted),
+        };
+        Ok(at_once(ret))
+    }
+
+    /// Calls that can wait.
+    fn begin_waiting(&mut self, world: &mut World<'_>, call: &Call, wanted: i64) -> Called<Op> {
+        let fd = int(call, 0);
+        let plain = |kind| Op { kind, nonblock: false, deadline: None, wanted };
+        let mut op = match call.name.as_str() {
+            "accept" => plain(OpKind::Accept { fd: fd?, nonblock: false }),
+            "accept4" => {
+                let nonblock = int(call, 3)? & 0o4000 != 0;
+                plain(OpKind::Accept { fd: fd?, nonblock })
+            }
+            "connect" => return self.connect(world, call),
+            "read" => plain(io::read_op(fd?, length(call, 2)?, 0)),
+            "recv" | "recvfrom" => plain(io::read_op(fd?, length(call, 2)?, int(call, 3)?)),
+            "readv" => plain(io::read_op(fd?, io::vector(arg(call, 1)?)?, 0)),
+            "recvmsg" => plain(io::recvmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
+            "write" => plain(io::write_op(fd?, length(call, 2)?, 0)?),
+            "send" | "sendto" => plain(io::write_op(fd?, length(call, 2)?, int(call, 3)?)?),
+            "writev" => plain(io::write_op(fd?, io::vector(arg(call, 1)?)?, 0)?),
+            "sendmsg" => plain(io::sendmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
+            "splice" => plain(OpKind::Splice { from: fd?, to: int(call, 2)?, len: length(call, 4)? }),
+            "poll" => return self.begin_poll(world, call, wanted),
+            "epoll_wait" => return self.begin_epoll_wait(world, call, wanted),
+            other => return Err(format!("system call {other} is not supported")),
+        };
+        let flags = match call.name.as_str() {
+            "recv" | "recvfrom" | "send" | "sendto" => int(call, 3)?,
+            "recvmsg" | "sendmsg" => int(call, 2)?,
+            _ => 0,
+        };
+        if let OpKind::Accept { fd, .. } | OpKind::Read { fd, .. } | OpKind::Write { fd, .. } = &op.kind
+            && let Some(sock) = self.sock(*fd)
+        {
+            op.nonblock = sock.nonblock || flags & MSG_DONTWAIT != 0;
+            let timeout = if matches!(op.kind, OpKind::Write { .. }) {
+                sock.opts.send_timeout
+            } else {
+                sock.opts.recv_timeout
+            };
+            op.deadline = timeout.map(|t| (world.now + t, Ret::err("EAGAIN")));
+        }
+        Ok(op)
+    }
+
+    /// Goes on with a call; a call that may not wait gives up with EAGAIN.
+    pub fn attempt(&mut self, world: &mut World<'_>, mut op: Op) -> Called<Progress> {
+        let done = match &mut op.kind {
+            OpKind::Ready(ret) => Some(ret.clone()),
+            OpKind::Accept { fd, nonblock } => {
+                let (fd, nonblock) = (*fd, *nonblock);
+                self.accept(world, fd, nonblock, op.wanted)
+            }
+            OpKind::Connect { fd } => {
+                let fd = *fd;
+                self.connected(world, fd)
+            }
+            OpKind::Read { fd, len, flags, msg_flags } => self.read(world, *fd, *len, *flags, *msg_flags)?,
+            OpKind::Write { fd, len, done, urgent } => self.write(world, *fd, *len, done, *urgent),
+            OpKind::Splice { from, to, len } => self.splice(world, *from, *to, *len)?,
+            OpKind::Poll { items } => self.poll(world, items)?,
+            OpKind::EpollWait { fd, expected, max } => self.epoll_wait(world, *fd, expected, *max)?,
+        };
+        if let Some(ret) = done {
+            return Ok(Progress::Done(ret));
+        }
+        if let Some((at, ret)) = &op.deadline
+            && *at <= world.now
+        {
+            return Ok(Progress::Done(ret.clone()));
+        }
+        if op.nonblock {
+            let errno = if matches!(op.kind, OpKind::Connect { .. }) { "EINPROGRESS" } else { "EAGAIN" };
+            let ret = match op.kind {
+                OpKind::Write { done, .. } if done > 0 => Ret::ok(done as i64),
+                _ => Ret::err(errno),
+            };
+            return Ok(Progress::Done(ret));
+        }
+        Ok(Progress::Waits(op))
+    }
+
+    fn free_fd(&self) -> i64 {
+        (3..).find(|fd| !self.fds.contains_key(fd)).unwrap_or(i64::MAX)
+    }
+
+    fn sock(&self, fd: i64) -> Option<&Sock> {
+        match self.fds.get(&fd) {
+            Some(Fd::Sock(sock)) => Some(sock),
+            _ => None,
+        }
+    }
+
+    fn sock_mut(&mut self, fd: i64) -> Option<&mut Sock> {
+        match self.fds.get_mut(&fd) {
+            Some(Fd::Sock(sock)) => Some(sock),
+            _ => None,
+        }
+    }
+
+    fn conn_id(&self, fd: i64) -> Option<ConnId> {
+        match self.sock(fd)?.kind {
+            Kind::Conn(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// EBADF or ENOTSOCK for a descriptor that is no socket.
+    fn no_socket(&self, fd: i64) -> Ret {
+        Ret::err(if self.fds.contains_key(&fd) { "ENOTSOCK" } else { "EBADF" })
+    }
+
+    fn socket(&mut self, call: &Call, wanted: i64) -> Called<Ret> {
+        let v6 = arg(call, 0)? == &Expr::Word("AF_INET6".into());
+        let kind = int(call, 1)?;
+        let protocol = int(call, 2)?;
+        if kind & 0xf != 1 || !matches!(protocol, 0 | 6) {
+            return Err(format!("only TCP sockets are supported, not {}", arg(call, 1)?));
+        }
+        let nonblock = kind & 0o4000 != 0;
+        self.fds.insert(wanted, Fd::Sock(Box::new(Sock::new(v6, nonblock, Kind::Fresh, Opts::default()))));
+        Ok(Ret::ok(wanted))
+    }
+
+    fn bind(&mut self, world: &World<'_>, call: &Call) -> Called<Ret> {
+        let fd = int(call, 0)?;
+        let at = match socket_address(arg(call, 1)?)? {
+            Some(Some(at)) => at,
+            Some(None) => return Ok(Ret::err("EAFNOSUPPORT")),
+            None => Endpoint::new(world.addrs.local, world.addrs.bind_port),
+        };
+        if self.sock(fd).is_none() {
+            return Ok(self.no_socket(fd));
+        }
+        let ours = at.addr.is_unspecified() || world.stack.addrs().iter().any(|c| c.addr == at.addr);
+        if !ours {
+            return Ok(Ret::err("EADDRNOTAVAIL"));
+        }
+        let reuse = self.sock(fd).is_some_and(|s| s.opts.reuse);
+        let taken = self.fds.iter().any(|(other, f)| match f {
+            Fd::Sock(s) if *other != fd && s.bound == Some(at) && at.port != 0 => {
+                !(s.opts.reuse && reuse) || matches!(s.kind, Kind::Listening(_))
+            }
+            _ => false,
+        });
+        let Some(sock) = self.sock_mut(fd) else { return Ok(Ret::err("EBADF")) };
+        if sock.bound.is_some() || sock.kind != Kind::Fresh {
+            return Ok(Ret::err("EINVAL"));
+        }
+        if taken {
+            return Ok(Ret::err("EADDRINUSE"));
+        }
+        sock.bound = Some(at);
+        Ok(Ret::ok(0))
+    }
+
+    fn listen(&mut self, world: &mut World<'_>, call: &Call) -> Called<Ret> {
+        let (fd, backlog) = (int(call, 0)?, int(call, 1)?);
+        let Some(sock) = self.sock_mut(fd) else { return Ok(self.no_socket(fd)) };
+        match sock.kind {
+            Kind::Listening(_) => return Ok(Ret::ok(0)),
+            Kind::Conn(_) => return Ok(Ret::err("EINVAL")),
+            Kind::Fresh => {}
+        }
+        let backlog = u32::try_from(backlog).unwrap_or(4096).min(4096);
+        let overflow = if world.profile.cookies { SynOverflow::Cookie } else { SynOverflow::Drop };
+        let opts = ListenOpts {
+            backlog: backlog.saturating_add(world.profile.backlog_extra),
+            syn_overflow: overflow,
+            ..ListenOpts::default()
+        };
+        let unspecified = Endpoint::new(world.addrs.local.unspecified_like(), 0);
+        match world.stack.listen(sock.bound.unwrap_or(unspecified), opts) {
+            Ok(id) => {
+                sock.kind = Kind::Listening(id);
+                Ok(Ret::ok(0))
+            }
+            Err(ListenError::InUse | ListenError::NoPort) => Ok(Ret::err("EADDRINUSE")),
+            Err(ListenError::NotOurs) => Ok(Ret::err("EADDRNOTAVAIL")),
+        }
+    }
+
+    fn accept(&mut self, world: &mut World<'_>, fd: i64, nonblock: bool, wanted: i64) -> Option<Ret> {
+        let Some(sock) = self.sock(fd) else { return Some(self.no_socket(fd)) };
+        let Kind::Listening(listener) = sock.kind else { return Some(Ret::err("EINVAL")) };
+        let (v6, opts) = (sock.v6, sock.opts.clone());
+        let (id, _) = world.stack.accept(world.now, listener)?;
+        if let Some(mut handle) = world.stack.conn(world.now, id) {
+            opts.apply(&mut handle);
+        }
+        let mut accepted = Sock::new(v6, nonblock, Kind::Conn(id), opts);
+        accepted.connect_told = true;
+        self.fds.insert(wanted, Fd::Sock(Box::new(accepted)));
+        self.current = Some(wanted);
+        Some(Ret::ok(wanted))
+    }
+
+    fn connect(&mut self, world: &mut World<'_>, call: &Call) -> Called<Op> {
+        let fd = int(call, 0)?;
+        let to = match socket_address(arg(call, 1)?)? {
+            Some(to) => to,
+            None => Some(Endpoint::new(world.addrs.remote, world.addrs.connect_port)),
+        };
+        let Some(sock) = self.sock_mut(fd) else { return Ok(at_once(self.no_socket(fd))) };
+        let Some(to) = to else {
+            // AF_UNSPEC: the socket is as new.
+            if let Kind::Conn(id) = sock.kind
+                && let Some(handle) = world.stack.conn(world.now, id)
+            {
+                handle.abort();
+            }
+            let fresh = Sock::new(sock.v6, sock.nonblock, Kind::Fresh, sock.opts.clone());
+            *sock = fresh;
+            return Ok(at_once(Ret::ok(0)));
+        };
+        let nonblock = sock.nonblock;
+        match sock.kind {
+            Kind::Listening(_) => return Ok(at_once(Ret::err("EISCONN"))),
+            Kind::Conn(_) if sock.connect_told => return Ok(at_once(Ret::err("EISCONN"))),
+            Kind::Conn(id) => {
+                let opening = world.stack.conn(world.now, id).is_some_and(|h| {
+                    matches!(h.get().state(), State::SynSent | State::SynReceived)
+                });
+                if opening && nonblock {
+                    return Ok(at_once(Ret::err("EALREADY")));
+                }
+            }
+            Kind::Fresh => {
+                // One connection is under test: its own limit is the stack's.
+                if let Some(tries) = sock.opts.syn_retries {
+                    world.stack.tcp_config_mut().syn_retries = tries;
+                }
+                let id = match world.stack.connect(world.now, to, ConnectOpts { local: sock.bound }) {
+                    Ok(id) => id,
+                    Err(why) => return Ok(at_once(Ret::err(connect_errno(why)))),
+                };
+                if let Some(mut handle) = world.stack.conn(world.now, id) {
+                    sock.opts.apply(&mut handle);
+                }
+                sock.kind = Kind::Conn(id);
+                self.current = Some(fd);
+            }
+        }
+        let deadline = self
+            .sock(fd)
+            .and_then(|s| s.opts.send_timeout)
+            .map(|t| (world.now + t, Ret::err("EINPROGRESS")));
+        Ok(Op { kind: OpKind::Connect { fd }, nonblock, deadline, wanted: 0 })
+    }
+
+    /// Whether a connect() has come to its end.
+    fn connected(&mut self, world: &mut World<'_>, fd: i64) -> Option<Ret> {
+        let Some(id) = self.conn_id(fd) else { return Some(Ret::err("EBADF")) };
+        let readiness = world.stack.conn(world.now, id).map(|h| h.readiness())?;
+        if readiness.connected {
+            self.sock_mut(fd)?.connect_told = true;
+            return Some(Ret::ok(0));
+        }
+        readiness.closed?;
+        let errno = self.take_error(world, fd).unwrap_or("ECONNABORTED");
+        let sock = self.sock_mut(fd)?;
+        sock.kind = Kind::Fresh;
+        sock.error_told = false;
+        Some(Ret::err(errno))
+    }
+
+    fn close(&mut self, world: &mut World<'_>, fd: i64) -> Ret {
+        let Some(gone) = self.fds.remove(&fd) else { return Ret::err("EBADF") };
+        for other in self.fds.values_mut() {
+            if let Fd::Epoll(set) = other {
+                set.forget(fd);
+            }
+        }
+        if let Fd::Sock(sock) = gone {
+            match sock.kind {
+                Kind::Fresh => {}
+                Kind::Listening(id) => world.stack.close_listener(world.now, id),
+                Kind::Conn(id) => {
+                    if let Some(handle) = world.stack.conn(world.now, id) {
+                        handle.close();
+                    }
+                }
+            }
+        }
+        Ret::ok(0)
+    }
+
+    fn shutdown(&mut self, world: &mut World<'_>, fd: i64, how: i64) -> Called<Ret> {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Ok(Ret::err("EINVAL")),
+        };
+        let Some(sock) = self.sock_mut(fd) else { return Ok(self.no_socket(fd)) };
+        match sock.kind {
+            Kind::Fresh => Ok(Ret::err("ENOTCONN")),
+            Kind::Listening(id) => {
+                if how != Shutdown::Write {
+                    world.stack.close_listener(world.now, id);
+                    sock.kind = Kind::Fresh;
+                }
+                Ok(Ret::ok(0))
+            }
+            Kind::Conn(id) => {
+                let Some(mut handle) = world.stack.conn(world.now, id) else {
+                    return Ok(Ret::err("ENOTCONN"));
+                };
+                if matches!(handle.get().state(), State::Closed | State::TimeWait) {
+                    return Ok(Ret::err("ENOTCONN"));
+                }
+                handle.shutdown(how);
+                Ok(Ret::ok(0))
+            }
+        }
+    }
+
+    fn fcntl(&mut self, call: &Call) -> Called<Ret> {
+        let (fd, command) = (int(call, 0)?, int(call, 1)?);
+        let Some(sock) = self.sock_mut(fd) else { return Ok(self.no_socket(fd)) };
+        match command {
+            F_GETFL => Ok(Ret::ok(2 | if sock.nonblock { 0o4000 } else { 0 })),
+            F_SETFL => {
+                sock.nonblock = int(call, 2)? & 0o4000 != 0;
+                Ok(Ret::ok(0))
+            }
+            other => Err(format!("fcntl command {other} is not supported")),
+        }
+    }
+
+    fn pipe(&mut self, call: &Call) -> Called<Ret> {
+        let Expr::Array(ends) = arg(call, 0)? else { return Err("pipe needs [a, b]".into()) };
+        let [read, write] = ends.as_slice() else { return Err("pipe needs [a, b]".into()) };
+        let (read, write) = (number(read)?, number(write)?);
+        self.fds.insert(read, Fd::PipeRead(Vec::new()));
+        self.fds.insert(write, Fd::PipeWrite(read));
+        Ok(Ret::ok(0))
+    }
+
+    /// The errno of what ended a connection, once.
+    fn take_error(&mut self, world: &mut World<'_>, fd: i64) -> Option<&'static str> {
+        let id = self.conn_id(fd)?;
+        if self.sock(fd)?.error_told {
+            return None;
+        }
+        let handle = world.stack.conn(world.now, id)?;
+        let (reason, tuple) = (handle.readiness().closed?, *handle.get().tuple());
+        let errno = close_errno(world.trace, reason, &tuple)?;
+        drop(handle);
+        self.sock_mut(fd)?.error_told = true;
+        Some(errno)
+    }
+
+    /// What can be done with a connection, and its state.
+    fn ready(&self, world: &mut World<'_>, id: ConnId) -> Option<(Readiness, State)> {
+        world.stack.conn(world.now, id).map(|h| (h.readiness(), h.get().state()))
+    }
+
+    /// Fields of the connection that code asks about: the one that was opened or accepted last.
+    pub fn tcp_info(&self, world: &mut World<'_>) -> Option<Fields> {
+        let id = self.conn_id(self.current?)?;
+        let mss = synfin_net_mss(world);
+        let handle = world.stack.conn(world.now, id)?;
+        Some(tcpinfo::fields(&handle.info(), mss))
+    }
+
+    /// When a waiting call gives up on its own.
+    pub fn deadline(op: &Op) -> Instant {
+        op.deadline.as_ref().map_or(Instant::NEVER, |(at, _)| *at)
+    }
+}
+
+/// What our side takes as the largest segment: MTU less headers.
+fn synfin_net_mss(world: &World<'_>) -> u16 {
+    let headers = if world.addrs.local.is_v4() { 40 } else { 60 };
+    world.trace.mtu().saturating_sub(headers)
+}
+
+const F_GETFL: i64 = 3;
+const F_SETFL: i64 = 4;
+const MSG_DONTWAIT: i64 = 0x40;
+
+impl Sock {
+    fn new(v6: bool, nonblock: bool, kind: Kind, opts: Opts) -> Sock {
+        Sock {
+            v6,
+            kind,
+            nonblock,
+            bound: None,
+            opts,
+            error_told: false,
+            connect_told: false,
+            read: 0,
+            written: 0,
+            urgent_taken: false,
+        }
+    }
+}
+
+/// `...` is `None`; AF_UNSPEC is `Some(None)`.
+fn socket_address(expr: &Expr) -> Called<Option<Option<Endpoint>>> {
+    let Some(family) = expr.field("sa_family") else {
+        return match expr {
+            Expr::Ellipsis => Ok(None),
+            other => Err(format!("not an address: {other}")),
+        };
+    };
+    if number(family)? == 0 {
+        return Ok(Some(None));
+    }
+    let applied = |name: &str| match expr.field(name) {
+        Some(Expr::Apply(_, args)) => args.first().cloned(),
+        Some(other) => Some(other.clone()),
+        None => None,
+    };
+    let port = applied("sin_port").map_or(Ok(0), |p| number(&p))?;
+    let port = u16::try_from(port).map_err(|_| format!("port {port}"))?;
+    let addr = match applied("sin_addr").or_else(|| applied("sin6_addr")) {
+        Some(Expr::Text(text)) => {
+            text.parse::<std::net::IpAddr>().map_err(|_| format!("address {text}"))?.into()
+        }
+        Some(Expr::Word(w)) if w == "INADDR_ANY" => Addr::V4_UNSPECIFIED,
+        other => return Err(format!("address {other:?}")),
+    };
+    Ok(Some(Some(Endpoint::new(addr, port))))
+}
+
+fn connect_errno(why: ConnectError) -> &'static str {
+    match why {
+        ConnectError::InvalidRemote | ConnectError::NoRoute => "ENETUNREACH",
+        ConnectError::NotOurs | ConnectError::NoPort => "EADDRNOTAVAIL",
+        ConnectError::InUse => "EADDRINUSE",
+        ConnectError::Limit => "ENOMEM",
+    }
+}
+
+/// The errno of an end (STATE-TABLE: RST in CLOSE_WAIT is EPIPE, as on Linux). An end in peace has none.
+fn close_errno(trace: &Trace, reason: CloseReason, tuple: &Tuple) -> Option<&'static str> {
+    match reason {
+        CloseReason::Done => None,
+        CloseReason::Reset if trace.closed_from(tuple) == Some(State::CloseWait) => Some("EPIPE"),
+        CloseReason::Reset => Some("ECONNRESET"),
+        // Only the SYN itself is refused; a crossing open is reset.
+        CloseReason::Refused if trace.closed_from(tuple) == Some(State::SynReceived) => Some("ECONNRESET"),
+        CloseReason::Refused => Some(trace.icmp_errno().unwrap_or("ECONNREFUSED")),
+        CloseReason::TimedOut => Some(trace.icmp_errno().unwrap_or("ETIMEDOUT")),
+        CloseReason::Unreachable => Some(trace.icmp_errno().unwrap_or("EHOSTUNREACH")),
+        CloseReason::Aborted | CloseReason::FinWait2Expired => Some("ECONNABORTED"),
+        CloseReason::StackLimit => Some("ENOMEM"),
+        _ => Some("EIO"),
+    }
+}
+
+/// Whole seconds, as an option's value.
+fn seconds(n: i64) -> Option<Duration> {
+    u64::try_from(n).ok().map(Duration::from_secs)
+}

@@ -1,0 +1,55 @@
+//! `tcpi_...`: what the stack knows of a connection, under the names and in the units of Linux's struct tcp_info.
+
+use std::collections::BTreeMap;
+
+use synfin_tcp::{Info, State};
+
+/// Values by name.
+pub(crate) type Fields = BTreeMap<&'static str, i64>;
+
+/// Linux's number of a state.
+pub(crate) fn state_number(state: State) -> i64 {
+    match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::Closed => 7,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
+    }
+}
+
+/// Fields of a connection. Counts of segments are made from octets as Linux would count full segments.
+pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
+    let mss = u32::from(info.mss).max(1);
+    let segments = |octets: u32| i64::from(octets.div_ceil(mss));
+    let micros = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
+    let scaled = info.wscale.0 > 0 || info.wscale.1 > 0;
+    let options = i64::from(info.timestamps) | i64::from(info.sack) << 1 | i64::from(scaled) << 2;
+    // Linux says "as large as can be" with this number.
+    let ssthresh = if info.ssthresh > 0x3fff_ffff { 0x7fff_ffff } else { i64::from(info.ssthresh / mss) };
+    Fields::from([
+        ("tcpi_state", state_number(info.state)),
+        ("tcpi_options", options),
+        ("tcpi_snd_wscale", i64::from(info.wscale.1)),
+        ("tcpi_rcv_wscale", i64::from(info.wscale.0)),
+        ("tcpi_rto", micros(info.rto)),
+        ("tcpi_snd_mss", i64::from(info.mss)),
+        ("tcpi_advmss", i64::from(our_mss)),
+        ("tcpi_rtt", micros(info.srtt)),
+        ("tcpi_rttvar", micros(info.rttvar)),
+        ("tcpi_snd_cwnd", i64::from(info.cwnd / mss)),
+        ("tcpi_snd_ssthresh", ssthresh),
+        ("tcpi_unacked", segments(info.flight)),
+        ("tcpi_backoff", i64::from(info.backoff)),
+        ("tcpi_total_retrans", i64::from(info.retransmits)),
+        ("tcpi_notsent_bytes", i64::from(info.send_queue.saturating_sub(info.flight))),
+        ("tcpi_snd_wnd", i64::from(info.snd_wnd)),
+        ("tcpi_rcv_wnd", i64::from(info.rcv_wnd)),
+    ])
+}

@@ -1,0 +1,213 @@
+//! What decides a record's future, with times relative to now: two records with equal fingerprints behave alike from
+//! here on. For exhaustive exploration, where equal futures are explored once.
+//!
+//! Every field is either fed to the hasher or named with the reason why it decides nothing, and no pattern here has a
+//! `..`: a new field fails to compile until somebody has thought about it.
+
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use synfin_wire::Instant;
+
+use crate::connection::{Rcv, Timers};
+use crate::recv::RecvQueue;
+use crate::send::SendQueue;
+use crate::send::log::{Entry, SentLog};
+use crate::{Config, Connection, SynRecord, TimeWait};
+
+/// After this TS.Recent means nothing (RFC 7323 5.5), in milliseconds.
+const TS_RECENT_LIFE_MS: u64 = 24 * 24 * 3600 * 1000;
+/// Only whether text has waited at least this long matters (RFC 9293 SHLD-11).
+const STALL: Duration = Duration::from_secs(100);
+
+/// A deadline: how long until then. All that have passed are alike.
+fn ahead(t: Instant, now: Instant) -> u64 {
+    if t.is_never() { u64::MAX } else { t.nanos().saturating_sub(now.nanos()) }
+}
+
+/// A past time: how long ago, no longer than `most`.
+fn ago(t: Instant, now: Instant, most: Duration) -> u64 {
+    u64::try_from(now.since(t).min(most).as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A timestamp of the option, relative to the clock it was taken from (its offset is constant).
+fn stamp(val: u32, now: Instant) -> u32 {
+    val.wrapping_sub(now.millis() as u32)
+}
+
+/// With equal bounds the RTO is one number: nothing depends on samples then.
+fn constant_rto(cfg: &Config) -> bool {
+    cfg.rto_min == cfg.rto_max
+}
+
+/// A connection. `now` is the time of the call that comes next at the earliest.
+pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    let Connection {
+        tuple: _, // one per exploration
+        state,
+        bits,
+        iss,
+        irs,
+        snd,
+        rcv,
+        ts_offset,
+        rto,
+        cc,
+        recover,
+        sample_at,
+        timers,
+        send,
+        send_limit,
+        log,
+        recv,
+        dsack,
+        dup_acks,
+        probes,
+        keepalive_probes,
+        syn_retries,
+        ack_why: _, // told to the probe
+        ttl,
+        tos,
+        soft_error: _, // told to the application
+        closed,
+        claimed_mtu,
+        proven_mss,
+        retransmits: _, // a count
+        user_timeout,
+        linger,
+        keepalive,
+    } = c;
+    (state, bits, iss, irs, snd, ts_offset, cc, recover).hash(h);
+    (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
+    (closed, claimed_mtu, proven_mss, user_timeout, linger).hash(h);
+    rto.backoff().hash(h);
+    receive_space(rcv, c.bits.has(crate::connection::Bits::TS_OK), now, h);
+    if !constant_rto(cfg) {
+        (rto, sample_at).hash(h);
+    }
+    if let Some(k) = keepalive {
+        (k.idle, k.interval, k.probes, keepalive_probes).hash(h);
+    }
+    // Without a timer nothing waits, and what is sent next sets the time anew; before the handshake it is a sample.
+    let waits = !c.timers.send.is_never() || !constant_rto(cfg) || *user_timeout != 0;
+    times(timers, waits, keepalive.is_some(), now, cfg, h);
+    send_queue(send, h);
+    sent_log(log, now, cfg, h);
+    recv_queue(recv, h);
+}
+
+fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
+    let Rcv {
+        nxt,
+        adv,
+        last_ack_sent,
+        up,
+        limit,
+        unacked,
+        ts_recent,
+        ts_recent_at,
+        our_mss,
+        seen_mss,
+        wscale,
+    } = rcv;
+    (nxt, adv, last_ack_sent, up, limit, unacked, our_mss, seen_mss, wscale).hash(h);
+    if ts {
+        let old = now.millis().saturating_sub(ts_recent_at.millis()) > TS_RECENT_LIFE_MS;
+        (stamp(*ts_recent, now), old).hash(h);
+    }
+}
+
+fn times(t: &Timers, waits: bool, keepalive: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    let Timers {
+        send,
+        send_kind,
+        delayed_ack,
+        fin_wait_2,
+        stalled_since,
+        last_heard,
+        last_sent,
+        next_ac,
+    } = t;
+    (ahead(*send, now), send_kind, ahead(*delayed_ack, now), ahead(*fin_wait_2, now)).hash(h);
+    if waits {
+        ago(*stalled_since, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
+    }
+    if keepalive {
+        ago(*last_heard, now, Duration::MAX).hash(h);
+    }
+    // Compared with the RTO only.
+    ago(*last_sent, now, cfg.rto_max + Duration::from_nanos(1)).hash(h);
+    ahead(*next_ac, now).hash(h);
+}
+
+fn send_queue(q: &SendQueue, h: &mut impl Hasher) {
+    q.len().hash(h);
+    q.slices(0, q.len()).for_each(|part| part.hash(h));
+}
+
+fn sent_log(log: &SentLog, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    let SentLog { entries, total, sacked, lost, dup_acked, lost_from } = log;
+    (entries.len(), total, sacked, lost, dup_acked, lost_from).hash(h);
+    for Entry { seq, len, sent, fate, retransmitted } in entries {
+        (seq, len, fate, retransmitted).hash(h);
+        if !constant_rto(cfg) {
+            ago(*sent, now, Duration::MAX).hash(h);
+        }
+    }
+}
+
+fn recv_queue(q: &RecvQueue, h: &mut impl Hasher) {
+    let RecvQueue { bytes, read, next, ranges, fin } = q;
+    (read, next, ranges, fin).hash(h);
+    let readable = (0, q.readable() as usize);
+    let held = ranges.iter().map(|(from, to)| ((from - read) as usize, (to - from) as usize));
+    for (at, len) in core::iter::once(readable).chain(held) {
+        bytes.slices(at, len).for_each(|part| part.hash(h));
+    }
+}
+
+/// A half-open record.
+pub fn syn_record(r: &SynRecord, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    let SynRecord {
+        tuple: _,
+        iss,
+        irs,
+        our_mss,
+        peer_wnd,
+        offer,
+        ts_offset,
+        retries,
+        sent,
+        deadline,
+        next_ac,
+    } = r;
+    (iss, irs, our_mss, peer_wnd, offer.peer_mss, offer.peer_wscale, offer.sack).hash(h);
+    offer.ts_recent.map(|val| stamp(val, now)).hash(h);
+    (ts_offset, retries, ahead(*deadline, now), ahead(*next_ac, now)).hash(h);
+    ago(*sent, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
+}
+
+/// A TIME_WAIT record.
+pub fn time_wait(t: &TimeWait, now: Instant, h: &mut impl Hasher) {
+    let TimeWait {
+        tuple: _,
+        snd_nxt,
+        rcv_nxt,
+        rcv_wnd,
+        ack_floor,
+        rcv_wscale,
+        tos,
+        ttl,
+        ts_recent,
+        ts_recent_at,
+        ts_offset,
+        expires,
+        next_ac,
+    } = t;
+    (snd_nxt, rcv_nxt, rcv_wnd, ack_floor, rcv_wscale, tos, ttl, ts_offset).hash(h);
+    if let Some(val) = ts_recent {
+        let old = now.millis().saturating_sub(ts_recent_at.millis()) > TS_RECENT_LIFE_MS;
+        (stamp(*val, now), old).hash(h);
+    }
+    (ahead(*expires, now), ahead(*next_ac, now)).hash(h);
+}
