@@ -6,7 +6,7 @@ use std::rc::Rc;
 use synfin_tcp::testing::fingerprint;
 use synfin_tcp::{
     CloseReason, Config, Connection, Counters, Cx, HalfOpen, Info, Pool, ReadError, Rest, Shutdown,
-    SynRecord, TimeWait, TxLimits, Verdict, Why, reset_for,
+    State, SynRecord, TimeWait, TxLimits, Verdict, Why, reset_for,
 };
 use synfin_wire::tcp::Ports;
 use synfin_wire::{Control, Flags, Head, Instant, Segment, Seq, Timestamps, Tuple};
@@ -464,7 +464,7 @@ impl End {
         }
         match op {
             Op::Open => self.conn.is_none() && self.half.is_none() && self.lives.len() < LIVES,
-            Op::Accept => self.conn.is_some() && !self.held,
+            Op::Accept => self.conn.as_ref().is_some_and(|c| !c.is_orphan()) && !self.held,
             Op::Write(_) | Op::Shutdown | Op::Close | Op::Abort => self.conn.is_some(),
             Op::Pause(_) => self.wake.is_never(),
             Op::AwaitOpen | Op::AwaitEof | Op::AwaitGone => false,
@@ -595,7 +595,8 @@ fn check_sent(before: &Info, after: &Info, head: &Head, len: u32, why: Why) -> R
     if head.flags.has(Flags::SYN) {
         return Ok(());
     }
-    if !before.state.synchronized() {
+    let bare = len == 0 && !head.flags.has(Flags::FIN);
+    if !before.state.synchronized() && !(bare && before.state == State::SynReceived) {
         return Err(format!("sends a segment without SYN in {}", before.state));
     }
     if let Some(ack) = head.ack {

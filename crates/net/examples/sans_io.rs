@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         turn(&mut server, pipe.end(Side::B), now);
 
         if let Some(mut conn) = client.conn(now, asking)
+            && conn.readiness().connected
             && conn.write(b"from SYN to FIN").is_ok()
         {
             conn.shutdown(Shutdown::Write);

@@ -1,8 +1,9 @@
 //! Making and opening TUN devices.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -98,6 +99,7 @@ impl Builder {
         }
         if self.link == Link::Up {
             device.enabled(true).map_err(|e| because("bring the device up", e))?;
+            self.addresses.iter().for_each(wait_until_chosen);
         }
         Tun::new(device)
     }
@@ -120,6 +122,28 @@ impl Builder {
             return Err(Error::BadMtu { mtu: self.mtu, least });
         }
         Ok(ipv4)
+    }
+}
+
+/// Waits until the kernel sends from this address to its network, which for IPv6 takes it some milliseconds after the
+/// device is up: until then it would choose another, such as `::1`. At most half a second; then the caller goes on.
+fn wait_until_chosen(address: &Cidr) {
+    let IpAddr::V6(addr) = address.addr() else { return };
+    if address.prefix() == 128 {
+        return;
+    }
+    // Connecting a datagram socket sends nothing: it only asks for the route and the source address.
+    let neighbour = Ipv6Addr::from_bits(addr.to_bits() ^ 1);
+    let chosen = || {
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
+        socket.connect((neighbour, 9))?;
+        socket.local_addr()
+    };
+    for _ in 0..250 {
+        if chosen().is_ok_and(|from| from.ip() == addr) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -80,7 +80,10 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
     (state, bits, iss, irs, snd, ts_offset, cc, recover).hash(h);
     (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
     (closed, claimed_mtu, proven_mss, user_timeout, linger).hash(h);
-    rto.backoff().hash(h);
+    // Compared with these only, unless the RTO follows it.
+    let most = cfg.r1.max(cfg.r2).max(cfg.orphan_retries);
+    let backoff = rto.backoff();
+    if constant_rto(cfg) { backoff.min(most) } else { backoff }.hash(h);
     receive_space(rcv, c.bits.has(crate::connection::Bits::TS_OK), now, h);
     if !constant_rto(cfg) {
         (rto, sample_at).hash(h);
