@@ -30,7 +30,11 @@ fn opens() -> Vec<Scenario> {
         Scenario::new("open", &[Open, AwaitOpen, Close], &polite),
         Scenario::new("open, nobody there", &[Open, AwaitOpen, Close], &[]),
         Scenario::new("open, close before it is open", &[Open, Close], &polite),
-        Scenario::new("open, shutdown before it is open", &[Open, Shutdown, AwaitEof, Close], &[Accept, Close]),
+        Scenario::new(
+            "open, shutdown before it is open",
+            &[Open, Shutdown, AwaitEof, Close],
+            &[Accept, Close],
+        ),
         Scenario::new("open, abort before it is open", &[Open, Abort], &[Accept, Close]),
         Scenario::new("open, written before it is open", &[Open, Write(1), AwaitOpen, Close], &polite),
         Scenario::new(
@@ -100,11 +104,23 @@ fn closes() -> Vec<Scenario> {
         Scenario::new("abort by the passive end", &[Open, AwaitOpen, Close], &[Accept, Abort]),
         Scenario::new("abort by both", &[Open, AwaitOpen, Abort], &[Accept, Abort]),
         Scenario::new("abort, text", &[Open, AwaitOpen, Write(1), Abort], &[Accept, AwaitEof, Close]),
-        Scenario::new("abort after the peer's end", &[Open, AwaitEof, Abort], &[Accept, Shutdown, AwaitEof, Close]),
-        Scenario::new("abort after half-close", &[Open, AwaitOpen, Shutdown, Abort], &[Accept, Write(1), Close]),
+        Scenario::new(
+            "abort after the peer's end",
+            &[Open, AwaitEof, Abort],
+            &[Accept, Shutdown, AwaitEof, Close],
+        ),
+        Scenario::new(
+            "abort after half-close",
+            &[Open, AwaitOpen, Shutdown, Abort],
+            &[Accept, Write(1), Close],
+        ),
         Scenario::new("close over unread text", &[Open, AwaitOpen, Write(1), Close], &[Accept, Close])
             .alter("read late", |s| s.sides[1].reading = Reading::Late),
-        Scenario::new("close while text comes", &[Open, AwaitOpen, Close], &[Accept, Write(1), Write(1), Close]),
+        Scenario::new(
+            "close while text comes",
+            &[Open, AwaitOpen, Close],
+            &[Accept, Write(1), Write(1), Close],
+        ),
     ]
 }
 
@@ -118,9 +134,18 @@ fn reuses() -> Vec<Scenario> {
     vec![
         Scenario::new("TIME_WAIT met by a new SYN", &again, &server),
         Scenario::new("TIME_WAIT met by a new SYN", &again, &server).with("timestamps", stamped),
-        Scenario::new("reuse after TIME_WAIT", &[Open, AwaitOpen, Write(1), Close, AwaitGone, Open, AwaitOpen, Write(1), Close], &serves),
-        Scenario::new("TIME_WAIT given up for a new connection", &active, &serves).with("timestamps", stamped),
-        Scenario::new("open again after an abort", &[Open, AwaitOpen, Abort, Open, AwaitOpen, Write(1), Close], &serves),
+        Scenario::new(
+            "reuse after TIME_WAIT",
+            &[Open, AwaitOpen, Write(1), Close, AwaitGone, Open, AwaitOpen, Write(1), Close],
+            &serves,
+        ),
+        Scenario::new("TIME_WAIT given up for a new connection", &active, &serves)
+            .with("timestamps", stamped),
+        Scenario::new(
+            "open again after an abort",
+            &[Open, AwaitOpen, Abort, Open, AwaitOpen, Write(1), Close],
+            &serves,
+        ),
     ]
 }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use synfin_tcp::testing::fingerprint;
 use synfin_tcp::{
-    CloseReason, Config, Connection, Counters, Cx, HalfOpen, Info, Pool, ReadError, Rest, Shutdown,
-    State, SynRecord, TimeWait, TxLimits, Verdict, Why, reset_for,
+    CloseReason, Config, Connection, Counters, Cx, HalfOpen, Info, Pool, ReadError, Rest, Shutdown, State,
+    SynRecord, TimeWait, TxLimits, Verdict, Why, reset_for,
 };
 use synfin_wire::tcp::Ports;
 use synfin_wire::{Control, Flags, Head, Instant, Segment, Seq, Timestamps, Tuple};
@@ -167,15 +167,7 @@ impl End {
     fn begin_life(&mut self, sc: &Scenario, floor: Option<Seq>) -> Seq {
         let iss = Seq::new(sc.iss[self.who]) + ISS_STEP * self.lives.len() as u32;
         assert!(floor.is_none_or(|f| iss.after(f)), "{iss} is not after {floor:?}");
-        self.lives.push(Life {
-            iss,
-            irs: None,
-            wrote: 0,
-            closed: false,
-            read: 0,
-            eof: false,
-            end: None,
-        });
+        self.lives.push(Life { iss, irs: None, wrote: 0, closed: false, read: 0, eof: false, end: None });
         iss
     }
 

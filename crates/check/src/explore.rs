@@ -124,7 +124,8 @@ pub fn explore(sc: &Scenario, limits: Limits) -> Report {
     drop(stack);
     drop(seen);
     if fault.is_none() && complete {
-        fault = graph.stuck().map(|s| ("from here nothing leads to the end of all records".to_owned(), s, None));
+        fault =
+            graph.stuck().map(|s| ("from here nothing leads to the end of all records".to_owned(), s, None));
     }
     if fault.is_none() {
         fault = graph

@@ -53,8 +53,11 @@ fn main() -> ExitCode {
     };
     let started = Instant::now();
     let until = started + Duration::from_secs(args.seconds);
-    let work: Vec<Scenario> =
-        LEVELS.iter().flat_map(|harm| all().into_iter().map(|s| s.harm(*harm))).filter(|s| s.name.contains(&args.only)).collect();
+    let work: Vec<Scenario> = LEVELS
+        .iter()
+        .flat_map(|harm| all().into_iter().map(|s| s.harm(*harm)))
+        .filter(|s| s.name.contains(&args.only))
+        .collect();
     let (next, sum) = (AtomicUsize::new(0), Mutex::new(Sum::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -70,7 +73,11 @@ fn main() -> ExitCode {
                     let all = if r.complete { "all" } else { "cut" };
                     println!(
                         "{:>9} states {:>9} steps {:>4} deep {all} {:>7.2} s  {harm:9} {}",
-                        r.states, r.steps, r.depth, r.took.as_secs_f64(), sc.name
+                        r.states,
+                        r.steps,
+                        r.depth,
+                        r.took.as_secs_f64(),
+                        sc.name
                     );
                     if let Some(fault) = &r.fault {
                         println!("FAULT {fault}");
@@ -88,7 +95,13 @@ fn main() -> ExitCode {
     let sum = sum.into_inner().unwrap_or_else(|e| e.into_inner());
     println!(
         "{} explorations ({} complete) of {}: {} states, {} steps, {} faults, {:.0} s",
-        sum.explored, sum.complete, work.len(), sum.states, sum.steps, sum.faults, started.elapsed().as_secs_f64()
+        sum.explored,
+        sum.complete,
+        work.len(),
+        sum.states,
+        sum.steps,
+        sum.faults,
+        started.elapsed().as_secs_f64()
     );
     if sum.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

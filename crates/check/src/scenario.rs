@@ -142,9 +142,8 @@ impl Scenario {
 
     /// A connection's name as an end sees it.
     pub fn tuple(&self, who: usize) -> Tuple {
-        let end = |n: usize| {
-            Endpoint::new(Addr::v4([192, 0, 2, n as u8 + 1]), if n == 0 { 40_000 } else { 80 })
-        };
+        let end =
+            |n: usize| Endpoint::new(Addr::v4([192, 0, 2, n as u8 + 1]), if n == 0 { 40_000 } else { 80 });
         Tuple { local: end(who), remote: end(1 - who) }
     }
 

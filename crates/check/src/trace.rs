@@ -32,7 +32,12 @@ pub fn tell(sc: &Scenario, path: &[u8], why: &str) -> String {
         }
     }
     world.actions(sc, &mut actions);
-    let _ = writeln!(out, "  on their way: {} to A, {} to B; possible: {actions:?}", world.net[0].len(), world.net[1].len());
+    let _ = writeln!(
+        out,
+        "  on their way: {} to A, {} to B; possible: {actions:?}",
+        world.net[0].len(),
+        world.net[1].len()
+    );
     out
 }
 
@@ -44,7 +49,8 @@ fn line(out: &mut String, n: usize, now: Instant, began: Instant, what: &str, wo
 
 fn name(sc: &Scenario, world: &World, action: Action) -> String {
     let end = |e: usize| ["A", "B"][e];
-    let packet = |to: usize, i: usize| world.net[to].get(i).map_or(String::new(), |p| p.segment().to_string());
+    let packet =
+        |to: usize, i: usize| world.net[to].get(i).map_or(String::new(), |p| p.segment().to_string());
     match action {
         Action::Call(e) => {
             let op = sc.sides[e].ops.get(world.ends[e].pc);

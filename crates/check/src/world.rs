@@ -49,12 +49,7 @@ pub struct World {
 impl World {
     /// Before anything happened.
     pub fn new(sc: &Scenario) -> World {
-        World {
-            now: START,
-            ends: [End::new(0), End::new(1)],
-            net: [Vec::new(), Vec::new()],
-            harm: sc.harm,
-        }
+        World { now: START, ends: [End::new(0), End::new(1)], net: [Vec::new(), Vec::new()], harm: sc.harm }
     }
 
     /// Everything is over: no record, nothing on its way, both applications through.

@@ -139,7 +139,9 @@ impl World<'_> {
                 SocketEvent::Connection(id) => {
                     assert!(self.host.held.iter().any(|h| h.id == id), "news of a stranger: {id:?}");
                 }
-                SocketEvent::Listener(l) => assert!(self.host.listeners.contains(&l), "a stale listener: {l:?}"),
+                SocketEvent::Listener(l) => {
+                    assert!(self.host.listeners.contains(&l), "a stale listener: {l:?}")
+                }
             }
         }
     }

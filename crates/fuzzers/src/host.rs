@@ -203,7 +203,17 @@ impl Host {
         let mut stack = Stack::new(cfg.clone(), caps, Secrets([0x5a; 64]));
         let ledger = Shared::default();
         stack.set_probe(Some(Box::new(ledger.clone())));
-        Host { stack, now, cfg, caps, held: Vec::new(), listeners: Vec::new(), ledger, watch, peer: Writer::Peer }
+        Host {
+            stack,
+            now,
+            cfg,
+            caps,
+            held: Vec::new(),
+            listeners: Vec::new(),
+            ledger,
+            watch,
+            peer: Writer::Peer,
+        }
     }
 
     /// Whether the stack has an IPv6 address.
@@ -230,7 +240,8 @@ impl Host {
         self.ledger.lock().sent.clear();
         let more = self.stack.poll_transmit(self.now, budget, &mut sink);
         assert!(sink.packets.len() <= budget, "more packets than the budget");
-        let packets = sink.packets.into_iter().map(|(packet, meta)| self.check_packet(packet, meta)).collect();
+        let packets =
+            sink.packets.into_iter().map(|(packet, meta)| self.check_packet(packet, meta)).collect();
         let ledger = self.ledger.lock();
         assert!(ledger.broken.is_none(), "{}", ledger.broken.as_deref().unwrap_or_default());
         check_windows(&ledger, &windows);
@@ -287,11 +298,18 @@ impl Host {
             assert!(len > size, "not worth cutting: {line}");
             assert!(packet.len() - len + size <= usize::from(self.caps.mtu), "parts exceed the MTU: {line}");
         } else {
-            assert!(packet.len() <= usize::from(self.caps.mtu), "{} octets exceed the MTU: {line}", packet.len());
+            assert!(
+                packet.len() <= usize::from(self.caps.mtu),
+                "{} octets exceed the MTU: {line}",
+                packet.len()
+            );
         }
         if let Some(out) = out {
             let first = Seq::new(out.seq) + u32::from(out.flags & packets::SYN != 0);
-            assert!(out.text == text_at(first, Writer::Stack, out.text.len()), "text that nobody wrote: {line}");
+            assert!(
+                out.text == text_at(first, Writer::Stack, out.text.len()),
+                "text that nobody wrote: {line}"
+            );
         }
         Packet { octets: packet, cut: meta.gso.map(|gso| gso.size) }
     }
@@ -389,7 +407,10 @@ impl Host {
         let peeked = peek.then(|| handle.peek(&mut first));
         let mut into = vec![0; n];
         let result = handle.read(&mut into);
-        assert!(peeked.is_none_or(|p| p == result && first == into), "peek and read differ: {peeked:?} {result:?}");
+        assert!(
+            peeked.is_none_or(|p| p == result && first == into),
+            "peek and read differ: {peeked:?} {result:?}"
+        );
         let got = result?;
         assert!(got <= n, "{got} octets read into {n}");
         if let Some(before) = held.read {
@@ -440,7 +461,11 @@ impl Host {
         assert!(census.half_open <= half_open && up <= census.connections, "{census:?}");
         let queued: usize = self.listeners.iter().map(|l| self.stack.accept_queue(*l)).sum();
         let known = self.held.len() + queued + census.orphans as usize;
-        assert_eq!(census.connections as usize, known, "{census:?}, {queued} wait for accept: {:?}", self.held);
+        assert_eq!(
+            census.connections as usize, known,
+            "{census:?}, {queued} wait for accept: {:?}",
+            self.held
+        );
         assert_eq!(census.listeners as usize, self.listeners.len());
         assert!(census.connections <= self.cfg.max_connections, "{census:?}");
         assert!(census.half_open <= self.cfg.max_half_open, "{census:?}");

@@ -119,7 +119,8 @@ impl Page {
     /// RFC 9293 SHLD-14: the right edge stays or moves right, up to the unit of the scale (RFC 7323 2.4).
     fn offer(&mut self, edge: Seq, unit: u32, s: &Sent, broken: &mut Option<String>) {
         if let Some(before) = self.edge.filter(|before| edge.dist(*before) <= -(unit as i32)) {
-            broken.get_or_insert(format!("the right edge moved left from {before} to {edge} ({unit}): {s:?}"));
+            broken
+                .get_or_insert(format!("the right edge moved left from {before} to {edge} ({unit}): {s:?}"));
         }
         self.edge = Some(self.edge.map_or(edge, |e| e.later(edge)));
     }

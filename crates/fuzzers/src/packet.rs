@@ -81,7 +81,13 @@ fn scene() -> Host {
 /// Brings one connection into a phase.
 fn live(host: &mut Host, tuple: Tuple, phase: u8) {
     host.ledger.lock().pages.entry(tuple).or_default().peer_iss = 1000;
-    let syn = Draft { seq: 1000, flags: SYN, wnd: 65_535, options: vec![2, 4, 5, 0xb4, 1, 1, 4, 2], ..Draft::default() };
+    let syn = Draft {
+        seq: 1000,
+        flags: SYN,
+        wnd: 65_535,
+        options: vec![2, 4, 5, 0xb4, 1, 1, 4, 2],
+        ..Draft::default()
+    };
     put(host, syn, &tuple);
     if phase == 1 {
         return;

@@ -97,7 +97,11 @@ impl Model {
     ) -> Result<Option<Vec<u8>>, DropReason> {
         let end = start + payload.len();
         let last = more == MoreFragments::Last;
-        if payload.is_empty() || end > 65_535 || !start.is_multiple_of(8) || !(last || payload.len().is_multiple_of(8)) {
+        if payload.is_empty()
+            || end > 65_535
+            || !start.is_multiple_of(8)
+            || !(last || payload.len().is_multiple_of(8))
+        {
             return Err(DropReason::BadFragment);
         }
         if start == 0 && last {

@@ -291,9 +291,7 @@ impl Expr {
     /// The field of this name, if this is a struct and has it.
     pub fn field(&self, name: &str) -> Option<&Expr> {
         match self {
-            Expr::Struct(fields) => {
-                fields.iter().find(|f| f.name.as_deref() == Some(name)).map(|f| &f.value)
-            }
+            Expr::Struct(fields) => fields.iter().find(|f| f.name.as_deref() == Some(name)).map(|f| &f.value),
             _ => None,
         }
     }

@@ -154,15 +154,16 @@ enum Token {
 }
 
 const OPERATORS: [&str; 23] = [
-    "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "<", ">", "=", "(", ")", ",", "&",
-    "|", "^", "~",
+    "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "<", ">", "=", "(", ")", ",",
+    "&", "|", "^", "~",
 ];
 
 fn tokens(text: &str) -> Result<Vec<Token>, Trouble> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(c) = rest.chars().next() {
-        let word_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').unwrap_or(rest.len());
+        let word_end =
+            rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').unwrap_or(rest.len());
         let used = if c == '"' || c == '\'' {
             let end = rest.get(1..).and_then(|r| r.find(c)).map(|i| i + 1);
             let Some(end) = end else { return Err(Trouble::NotUnderstood(text.into())) };
@@ -315,9 +316,9 @@ impl Eval<'_> {
                 "/" if b != 0 => Some(Value::Float(a as f64 / b as f64)),
                 // Python rounds towards minus infinity.
                 "//" => a.checked_div(b).map(|q| Value::Int(q - i64::from(a % b != 0 && (a < 0) != (b < 0)))),
-                "%" => a.checked_rem(b).map(|r| {
-                    Value::Int(if r != 0 && (r < 0) != (b < 0) { r + b } else { r })
-                }),
+                "%" => {
+                    a.checked_rem(b).map(|r| Value::Int(if r != 0 && (r < 0) != (b < 0) { r + b } else { r }))
+                }
                 _ => None,
             },
             _ => match (left.float(), right.float(), op) {

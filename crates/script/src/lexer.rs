@@ -184,8 +184,11 @@ impl<'a> Lexer<'a> {
         match fraction {
             Some(f) if !f.is_empty() => {
                 let micros = whole.checked_mul(1_000_000).ok_or_else(too_large)?;
-                let part: i64 =
-                    f.chars().chain("000000".chars()).take(6).fold(0, |n, c| n * 10 + i64::from(c as u8 - b'0'));
+                let part: i64 = f
+                    .chars()
+                    .chain("000000".chars())
+                    .take(6)
+                    .fold(0, |n, c| n * 10 + i64::from(c as u8 - b'0'));
                 self.advance(digits + 1 + f.len());
                 Ok(Tok::Fraction(micros + part))
             }

@@ -8,6 +8,8 @@
 pub mod ast;
 mod code;
 mod consts;
+mod lexer;
+mod parser;
 mod profile;
 mod seq;
 mod sys;
@@ -15,8 +17,6 @@ mod sysctl;
 mod tcpinfo;
 mod trace;
 mod wire;
-mod lexer;
-mod parser;
 
 pub use ast::{ParseError, Script};
 pub use parser::{Defines, parse, parse_with};

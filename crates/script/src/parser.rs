@@ -156,7 +156,13 @@ impl<'a> Parser<'a> {
         if let Some(Tok::Command(text)) = self.peek().map(|t| t.tok.clone()) {
             self.at += 1;
             let when = When::Relative(0);
-            return Ok(Event { line, text: self.source(start), when, until: None, what: What::Command(text) });
+            return Ok(Event {
+                line,
+                text: self.source(start),
+                when,
+                until: None,
+                what: What::Command(text),
+            });
         }
         let (when, until) = self.time()?;
         let what = match self.peek().map(|t| t.tok.clone()) {
@@ -215,8 +221,7 @@ impl<'a> Parser<'a> {
             if to < from {
                 return self.error("range ends before it begins");
             }
-            let range =
-                if relative { When::RelativeRange(from, to) } else { When::AbsoluteRange(from, to) };
+            let range = if relative { When::RelativeRange(from, to) } else { When::AbsoluteRange(from, to) };
             return Ok((range, None));
         }
         Ok((if relative { When::Relative(from) } else { When::Absolute(from) }, None))

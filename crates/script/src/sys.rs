@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use synfin_net::{ConnId, ConnectError, ConnectOpts, ListenError, ListenOpts, ListenerId, Stack, SynOverflow};
+use synfin_net::{
+    ConnId, ConnectError, ConnectOpts, ListenError, ListenOpts, ListenerId, Stack, SynOverflow,
+};
 use synfin_tcp::{CloseReason, Readiness, Shutdown, State};
 use synfin_wire::{Addr, Endpoint, Instant, Tuple};
 
@@ -66,11 +68,8 @@ impl Ret {
 
     /// The call succeeded; this is what it handed out.
     pub fn handing(value: i64, what: &str, expected: String, actual: String) -> Ret {
-        let wrong = if expected == actual {
-            Vec::new()
-        } else {
-            vec![Wrong { what: what.into(), expected, actual }]
-        };
+        let wrong =
+            if expected == actual { Vec::new() } else { vec![Wrong { what: what.into(), expected, actual }] };
         Ret { value, errno: None, wrong }
     }
 }
@@ -415,9 +414,10 @@ impl Sys {
             Kind::Listening(_) => return Ok(at_once(Ret::err("EISCONN"))),
             Kind::Conn(_) if sock.connect_told => return Ok(at_once(Ret::err("EISCONN"))),
             Kind::Conn(id) => {
-                let opening = world.stack.conn(world.now, id).is_some_and(|h| {
-                    matches!(h.get().state(), State::SynSent | State::SynReceived)
-                });
+                let opening = world
+                    .stack
+                    .conn(world.now, id)
+                    .is_some_and(|h| matches!(h.get().state(), State::SynSent | State::SynReceived));
                 if opening && nonblock {
                     return Ok(at_once(Ret::err("EALREADY")));
                 }
@@ -438,10 +438,8 @@ impl Sys {
                 self.current = Some(fd);
             }
         }
-        let deadline = self
-            .sock(fd)
-            .and_then(|s| s.opts.send_timeout)
-            .map(|t| (world.now + t, Ret::err("EINPROGRESS")));
+        let deadline =
+            self.sock(fd).and_then(|s| s.opts.send_timeout).map(|t| (world.now + t, Ret::err("EINPROGRESS")));
         Ok(Op { kind: OpKind::Connect { fd }, nonblock, deadline, wanted: 0 })
     }
 

@@ -98,9 +98,9 @@ fn read_options(mut area: &[u8]) -> Vec<Opt> {
             }
             _ => {}
         }
-        let body = rest.split_first().and_then(|(len, rest)| {
-            usize::from(*len).checked_sub(2).and_then(|n| rest.split_at_checked(n))
-        });
+        let body = rest
+            .split_first()
+            .and_then(|(len, rest)| usize::from(*len).checked_sub(2).and_then(|n| rest.split_at_checked(n)));
         let Some((body, next)) = body else {
             opts.push(Opt::Other(kind, rest.to_vec()));
             break;
@@ -246,7 +246,12 @@ pub(crate) fn icmp_packet(spec: &IcmpSpec, flow: &Flow, ip: &IpSpec) -> Result<V
     let (local, remote) = (flow.tuple.local, flow.tuple.remote);
     let v4 = local.addr.is_v4();
     let (kind, code) = icmp_numbers(spec, v4).ok_or_else(|| {
-        format!("no ICMP{} message '{} {}'", if v4 { "" } else { "v6" }, spec.kind, spec.code.as_deref().unwrap_or(""))
+        format!(
+            "no ICMP{} message '{} {}'",
+            if v4 { "" } else { "v6" },
+            spec.kind,
+            spec.code.as_deref().unwrap_or("")
+        )
     })?;
     let (first, len) = spec.quoted.unwrap_or((0, 0));
     let mut quoted = Vec::new();
@@ -257,7 +262,8 @@ pub(crate) fn icmp_packet(spec: &IcmpSpec, flow: &Flow, ip: &IpSpec) -> Result<V
     // The length field tells the whole segment, of which only the start is quoted.
     let whole = u16::try_from(len.saturating_add(20)).unwrap_or(u16::MAX);
     quote = if v4 {
-        let head = ipv4::Head { src: local.addr, dst: remote.addr, protocol: TCP, ttl: 64, tos: 0 }.emit(whole);
+        let head =
+            ipv4::Head { src: local.addr, dst: remote.addr, protocol: TCP, ttl: 64, tos: 0 }.emit(whole);
         [&head[..], quote.get(ipv4::Head::LEN..).unwrap_or_default()].concat()
     } else {
         let head = ipv6::Head {
@@ -275,11 +281,8 @@ pub(crate) fn icmp_packet(spec: &IcmpSpec, flow: &Flow, ip: &IpSpec) -> Result<V
     let mut message = vec![kind, code, 0, 0];
     message.extend(mtu);
     message.extend(quote);
-    let sum = if v4 {
-        Sum::new()
-    } else {
-        Sum::pseudo(remote.addr, local.addr, ICMP_V6, message.len() as u32)
-    };
+    let sum =
+        if v4 { Sum::new() } else { Sum::pseudo(remote.addr, local.addr, ICMP_V6, message.len() as u32) };
     let field = sum.add(&message).finish().to_be_bytes();
     if let Some(place) = message.get_mut(2..4) {
         place.copy_from_slice(&field);

@@ -325,6 +325,8 @@ pub struct Connection {
     pub(crate) cc: Reno,
     /// SND.NXT when the last recovery began (RFC 6582, 6675).
     pub(crate) recover: Seq,
+    /// Up to here the congestion window was the limit when it was sent.
+    pub(crate) limited_until: Seq,
     /// One round-trip sample per round: the next when this is acknowledged.
     pub(crate) sample_at: Seq,
     pub(crate) timers: Timers,
@@ -432,6 +434,7 @@ impl Connection {
             rto: Rto::default(),
             cc: Reno::new(u32::from(peer_mss)),
             recover: iss,
+            limited_until: iss,
             sample_at: iss,
             timers: Timers {
                 send: Instant::NEVER,
@@ -470,7 +473,8 @@ impl Connection {
     pub(crate) fn take_peer_syn(&mut self, irs: Seq, offer: &SynOffer, cx: &Cx<'_>) {
         self.irs = irs;
         // Our SYN offered a window without knowing where it begins; the half-open record offered the whole buffer.
-        let offered = if self.bits.has(Bits::ACTIVE) { self.rcv_wnd() } else { syn_window(self.rcv.limit).into() };
+        let offered =
+            if self.bits.has(Bits::ACTIVE) { self.rcv_wnd() } else { syn_window(self.rcv.limit).into() };
         self.rcv.nxt = irs + 1;
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.adv = self.rcv.nxt + offered;

@@ -92,7 +92,8 @@ impl World<'_> {
         let what = self.u.octet();
         let Some(ack) = page.ack.filter(|_| page.iss.is_some() && what != 0xff) else {
             // A SYN, or the answer to ours.
-            let peer_iss = self.u.pick(&[page.peer_iss, page.peer_iss.wrapping_add(100_000), 0, u32::MAX - 500]);
+            let peer_iss =
+                self.u.pick(&[page.peer_iss, page.peer_iss.wrapping_add(100_000), 0, u32::MAX - 500]);
             self.host.ledger.lock().pages.entry(tuple).or_default().peer_iss = peer_iss;
             let options = self.syn_options();
             let (flags, ack) = match page.iss {
@@ -229,8 +230,7 @@ impl World<'_> {
         let iss = page.iss.map_or(0, Seq::raw);
         let text = self.some_text();
         let len = text.len() as u32;
-        let seq =
-            self.beside(&[ack, edge, page.peer_iss, ack.wrapping_sub(len), edge.wrapping_sub(len)]);
+        let seq = self.beside(&[ack, edge, page.peer_iss, ack.wrapping_sub(len), edge.wrapping_sub(len)]);
         let acked = self.beside(&[page.end.raw(), iss, iss.wrapping_add(1)]);
         let any = self.u.octet();
         let flags = [

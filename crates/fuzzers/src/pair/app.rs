@@ -53,7 +53,8 @@ pub struct App {
     held: bool,
     shut: bool,
     over: bool,
-    error: Option<ReadError>,
+    /// What it was told instead of the end.
+    pub error: Option<ReadError>,
 }
 
 impl App {
@@ -173,6 +174,15 @@ impl App {
             handle.shutdown(Shutdown::Write);
             self.shut = true;
         }
+    }
+
+    /// Nothing will come any more; true if it knew.
+    pub fn give_up(&mut self, host: &mut Host) -> bool {
+        let knew = self.over || host.held.is_empty();
+        if !knew {
+            self.leave(host, false);
+        }
+        knew
     }
 
     fn leave(&mut self, host: &mut Host, abort: bool) {

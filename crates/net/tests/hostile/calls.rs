@@ -31,8 +31,8 @@ impl World {
         let any = self.rng.pick(&[Addr::V6_UNSPECIFIED, Addr::V4_UNSPECIFIED, OURS[0], OURS[1]]);
         let port = self.rng.pick(&[LOCAL_PORTS[0], LOCAL_PORTS[1], 0]);
         let opts = ListenOpts {
-            backlog: self.rng.pick(&[0, 1, 4, 128]),
-            syn_queue: self.rng.pick(&[0, 1, 8, 1024]),
+            backlog: self.rng.pick(&[0, 1, 4, 128, 128]),
+            syn_queue: self.rng.pick(&[0, 1, 8, 1024, 1024]),
             syn_overflow: self.rng.pick(&[SynOverflow::Cookie, SynOverflow::Drop]),
             accept_overflow: self.rng.pick(&[AcceptOverflow::Ignore, AcceptOverflow::Reset]),
         };
@@ -52,7 +52,7 @@ impl World {
         assert_eq!(self.stack.accept(self.now, l), None, "a stale name");
     }
 
-    fn accept(&mut self) {
+    pub fn accept(&mut self) {
         for l in self.listeners.clone() {
             if let Some((id, tuple)) = self.stack.accept(self.now, l) {
                 self.tell(|| format!("accept {tuple}"));
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self) {
+    pub fn connect(&mut self) {
         let remote = match self.rng.below(10) {
             0 => self.rng.pick(&OURS),
             1 => self.rng.pick(&[Addr::V4_UNSPECIFIED, Addr::v4([255; 4]), Addr::v4([10, 9, 0, 255])]),
@@ -109,6 +109,7 @@ impl World {
                 assert_eq!((peeked, first), (read, second), "peek and read differ");
             }
             14 => handle.shutdown(self.rng.pick(&[Shutdown::Read, Shutdown::Write, Shutdown::Both])),
+            15 | 16 if self.rng.percent(50) => _ = handle.write(&[0; 9000]),
             15 => {
                 self.held.swap_remove(at);
                 handle.close();
@@ -141,8 +142,8 @@ impl World {
                 };
                 c.set_keepalive(cx, rng.percent(80).then_some(times));
             }
-            2 => c.set_user_timeout(rng.pick(&[None, Some(ms(1)), Some(s(3600)), Some(Duration::MAX)])),
-            3 => c.set_linger(rng.pick(&[None, Some(Duration::ZERO), Some(s(5)), Some(Duration::MAX)])),
+            2 => c.set_user_timeout(rng.pick(&[None, None, Some(ms(1)), Some(s(3600)), Some(Duration::MAX)])),
+            3 => c.set_linger(rng.pick(&[None, None, Some(Duration::ZERO), Some(s(5)), Some(Duration::MAX)])),
             4 => c.set_recv_buffer(rng.pick(&[0, 1, 2, 100, 5000, 65_535, 262_144, u32::MAX])),
             5 => c.set_send_buffer(rng.pick(&[0, 1, 100, 5000, 262_144, u32::MAX])),
             6 => c.set_ttl(rng.pick(&[0, 1, 255])),

@@ -71,6 +71,14 @@ impl World {
         self.inject(&packet, meta);
     }
 
+    /// Something arrives that a well-behaved peer might have sent.
+    pub fn obey(&mut self) {
+        let tuple = self.tuple();
+        let page = self.ledger().pages.get(&tuple).cloned().unwrap_or_default();
+        let packet = self.honest(&tuple, &page).packet(&tuple);
+        self.inject(&packet, RxMeta::default());
+    }
+
     /// What the device says about a packet: mostly nothing.
     pub fn meta(&mut self) -> RxMeta {
         let mut meta = RxMeta::default();
@@ -84,10 +92,11 @@ impl World {
 
     /// A conversation, mostly one that has begun.
     fn tuple(&mut self) -> Tuple {
-        if self.rng.percent(80) {
+        let open = self.rng.percent(75);
+        if self.rng.percent(90) {
             let ledger = self.ledger();
-            let known = ledger.pages.keys().filter(|t| !OURS.contains(&t.remote.addr));
-            let known: Vec<Tuple> = known.copied().collect();
+            let pages = ledger.pages.iter().filter(|(t, p)| !OURS.contains(&t.remote.addr) && p.open == open);
+            let known: Vec<Tuple> = pages.map(|(t, _)| *t).collect();
             drop(ledger);
             if !known.is_empty() {
                 return self.rng.pick(&known);
@@ -149,14 +158,22 @@ impl World {
             return Draft { seq: peer_iss, ack, flags, wnd, options, text, ..Draft::default() };
         };
         let mut draft = Draft { seq: ack.raw(), ack: page.end.raw(), flags: ACK, wnd, ..Draft::default() };
-        if self.rng.percent(20) {
-            draft.ack = draft.ack.wrapping_sub(self.rng.pick(&[1, 2, 536, 1448, 5000]));
+        // Nothing new, a part, or all of what was sent.
+        let out = page.end.since(page.acked);
+        let acked = match self.rng.below(4) {
+            0 => 0,
+            1 => self.rng.pick(&[1, 2, 536, 1448, 5000]).min(out),
+            _ => out,
+        };
+        draft.ack = (page.acked + acked).raw();
+        if let Some(page) = self.ledger().pages.get_mut(tuple) {
+            page.acked += acked;
         }
-        if self.rng.percent(50) {
+        if self.rng.percent(40) {
             draft.text = self.some_text();
             draft.flags |= if self.rng.percent(50) { PSH } else { 0 };
         }
-        if self.rng.percent(8) {
+        if self.rng.percent(3) {
             draft.flags |= FIN;
         }
         if self.rng.percent(5) {
@@ -169,7 +186,7 @@ impl World {
         if page.ts.is_some() {
             draft.options.extend(self.timestamps(page));
         }
-        if self.rng.percent(15) {
+        if self.rng.percent(if acked == 0 { 60 } else { 10 }) {
             draft.options.extend(self.sack(page));
         }
         draft
@@ -269,7 +286,8 @@ impl World {
         let iss = page.iss.map_or(0, |i| i.raw());
         let text = if self.rng.percent(50) { self.some_text() } else { Vec::new() };
         let len = text.len() as u32;
-        let seq = self.beside(&[ack, ack, edge, page.peer_iss, ack.wrapping_sub(len), edge.wrapping_sub(len)]);
+        let seq =
+            self.beside(&[ack, ack, edge, page.peer_iss, ack.wrapping_sub(len), edge.wrapping_sub(len)]);
         let acked = self.beside(&[page.end.raw(), page.end.raw(), iss, iss.wrapping_add(1)]);
         let any = self.rng.next() as u8;
         let flags = self.rng.pick(&[
@@ -291,7 +309,8 @@ impl World {
             0,
             any,
         ]);
-        let mut options = if page.ts.is_some() && self.rng.percent(80) { self.timestamps(page) } else { vec![] };
+        let mut options =
+            if page.ts.is_some() && self.rng.percent(80) { self.timestamps(page) } else { vec![] };
         if self.rng.percent(40) {
             options.extend(self.any_options(page));
         }
@@ -353,7 +372,8 @@ impl World {
         let remote = self.rng.pick(if self.has_v6() { &PEERS } else { &PEERS[..2] });
         let ours = OURS[usize::from(!remote.is_v4())];
         let any = self.rng.octets(16);
-        let any = if remote.is_v4() { Addr::v4([any[0], any[1], any[2], any[3]]) } else { Addr::v6([any[0]; 16]) };
+        let any =
+            if remote.is_v4() { Addr::v4([any[0], any[1], any[2], any[3]]) } else { Addr::v6([any[0]; 16]) };
         let remote = if self.rng.percent(90) { remote } else { self.rng.pick(&[any, ours]) };
         let local = if self.rng.percent(95) { ours } else { any };
         if remote.is_v4() != local.is_v4() {
@@ -378,7 +398,9 @@ impl World {
             let units = self.rng.pick(&[0, 0, 0, 1, 31]);
             let mut header = vec![0; 8 + 8 * units];
             (header[0], header[1]) = (protocol, units as u8);
-            header[2..].iter_mut().for_each(|o| *o = if self.rng.percent(10) { self.rng.next() as u8 } else { 0 });
+            header[2..]
+                .iter_mut()
+                .for_each(|o| *o = if self.rng.percent(10) { self.rng.next() as u8 } else { 0 });
             protocol = self.rng.pick(&[0, 43, 44, 60]);
             header.extend(body);
             body = header;

@@ -44,7 +44,9 @@ pub struct Page {
     /// TSval sent last, if the last segment had one.
     pub ts: Option<u32>,
     /// The handshake is over.
-    open: bool,
+    pub open: bool,
+    /// What an obedient peer has acknowledged.
+    pub acked: Seq,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +106,7 @@ impl Ledger {
                 *page = Page { peer_iss: page.peer_iss, ts: page.ts, ..Page::default() };
                 page.iss = Some(s.head.seq);
                 page.end = s.end();
+                page.acked = s.end();
             }
             if let Some(ack) = s.head.ack {
                 page.ack = Some(ack);
@@ -130,7 +133,9 @@ impl Page {
         if let Some(before) = self.edge
             && edge.dist(before) <= -(unit as i32)
         {
-            broken.get_or_insert(format!("the right edge moved left, from {before} to {edge} (unit {unit}): {s:?}"));
+            broken.get_or_insert(format!(
+                "the right edge moved left, from {before} to {edge} (unit {unit}): {s:?}"
+            ));
         }
         self.edge = Some(self.edge.map_or(edge, |e| e.later(edge)));
     }

@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use synfin_link::{Caps, RxFrame};
-use synfin_net::{Census, Cidr, ConnId, ConnectOpts, ListenOpts, ListenerId, More, Secrets, Stack, StackConfig};
+use synfin_net::{
+    Census, Cidr, ConnId, ConnectOpts, ListenOpts, ListenerId, More, Secrets, Stack, StackConfig,
+};
 use synfin_tcp::{Config, ReadError, Shutdown, WriteError};
 use synfin_wire::text::Line;
 use synfin_wire::{Addr, Endpoint, Instant, Tuple};
@@ -107,7 +109,12 @@ impl Duel {
             let (there, back) = (rng.pick(&sizes).min(most), rng.pick(&sizes).min(most));
             let local = Some(Endpoint::new(host(1), 5000 + i as u16));
             let id = ends[0].stack.connect(start, to, ConnectOpts { local }).expect("free");
-            ends[0].streams.push(Stream { id: Some(id), to_write: there, to_read: back, ..Stream::default() });
+            ends[0].streams.push(Stream {
+                id: Some(id),
+                to_write: there,
+                to_read: back,
+                ..Stream::default()
+            });
             ends[1].streams.push(Stream { to_write: back, to_read: there, ..Stream::default() });
         }
         let odds = std::array::from_fn(|_| rng.pick(&[0, 2, 10, 20]));
@@ -154,7 +161,8 @@ impl Duel {
                 }
             }
             Ok(n) => {
-                let right: Vec<u8> = (stream.read..stream.read + n as u64).map(|at| octet(i, 1 - e, at)).collect();
+                let right: Vec<u8> =
+                    (stream.read..stream.read + n as u64).map(|at| octet(i, 1 - e, at)).collect();
                 assert!(into[..n] == right, "end {e} stream {i}: not what was written at {}", stream.read);
                 stream.read += n as u64;
             }
@@ -180,7 +188,9 @@ impl Duel {
         if out.icmp.is_none() && !out.has('R') {
             let end = out.raw_seq.wrapping_add(out.seq_len());
             let known = &mut self.ends[from].known;
-            let highest = known.get(&out.tuple).map_or(end, |(_, e)| if (end.wrapping_sub(*e) as i32) > 0 { end } else { *e });
+            let highest = known
+                .get(&out.tuple)
+                .map_or(end, |(_, e)| if (end.wrapping_sub(*e) as i32) > 0 { end } else { *e });
             known.insert(out.tuple, (out.clone(), highest));
         }
         let hit = |rng: &mut Rng, odds: u64| storm && rng.percent(odds);
@@ -211,7 +221,11 @@ impl Duel {
             // One bit, or the tail: no checksum misses that.
             let mut packet = packet.clone();
             let at = self.rng.upto(packet.len());
-            if self.rng.percent(90) { packet[at] ^= 1 << self.rng.below(8) } else { packet.truncate(at) }
+            if self.rng.percent(90) {
+                packet[at] ^= 1 << self.rng.below(8)
+            } else {
+                packet.truncate(at)
+            }
             self.fly(to, packet, ms(1));
         }
         if !hit(&mut self.rng, loss) {
@@ -243,7 +257,12 @@ impl Duel {
             1 => (our_end.wrapping_add((1 << 20) + far), good, 0x18, text),
             2 => (ack, never_sent, 0x18, text),
             3 => (our_end.wrapping_add(1 + rng.below(100) as u32), good, rng.pick(&[0x04, 0x14]), vec![]),
-            4 => (rng.pick(&[ack, our_end, far]), rng.pick(&[good, never_sent]), rng.pick(&[0x02, 0x12]), vec![]),
+            4 => (
+                rng.pick(&[ack, our_end, far]),
+                rng.pick(&[good, never_sent]),
+                rng.pick(&[0x02, 0x12]),
+                vec![],
+            ),
             5 => return Some(self.forge_icmp(out, their_end)),
             // An old acknowledgement with somebody's window and blocks.
             _ => (our_end, good, 0x10, vec![]),

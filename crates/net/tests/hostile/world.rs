@@ -101,7 +101,7 @@ fn tcp_config(rng: &mut Rng) -> Config {
             quirks = quirks.with(Quirks::BEYOND_EDGE_DROPS_ALL);
         }
     }
-    let sizes = [1, 100, 2000, 20_000, 65_535, 65_536, 262_144, 1 << 20];
+    let sizes = [1, 100, 2000, 20_000, 65_535, 65_536, 65_536, 262_144, 262_144, 1 << 20];
     Config {
         quirks,
         msl: rng.pick(&[s(1), s(30)]),
@@ -130,12 +130,12 @@ fn stack_config(rng: &mut Rng, mtu: u16) -> StackConfig {
     StackConfig {
         tcp: tcp_config(rng),
         addrs,
-        max_connections: rng.pick(&[1, 3, 1 << 20]),
-        max_half_open: rng.pick(&[0, 1, 1 << 16]),
-        max_time_wait: rng.pick(&[0, 1, 1 << 16]),
-        max_orphans: rng.pick(&[0, 1, 1 << 16]),
-        max_buffer_memory: rng.pick(&[0, 20_000, 1 << 30, 1 << 30]),
-        rst_rate: rng.pick(&[0, 100, 1_000_000]),
+        max_connections: rng.pick(&[1, 3, 1 << 20, 1 << 20, 1 << 20]),
+        max_half_open: rng.pick(&[0, 1, 1 << 16, 1 << 16]),
+        max_time_wait: rng.pick(&[0, 1, 1 << 16, 1 << 16]),
+        max_orphans: rng.pick(&[0, 1, 1 << 16, 1 << 16]),
+        max_buffer_memory: rng.pick(&[0, 20_000, 1 << 30, 1 << 30, 1 << 30]),
+        rst_rate: rng.pick(&[0, 100, 1_000_000, 1_000_000]),
         icmp_rate: rng.pick(&[0, 1000]),
         ephemeral_ports: 40_000..=40_003,
     }
@@ -218,7 +218,8 @@ impl World {
         }
         for held in &self.held {
             let Some(handle) = self.stack.conn(self.now, held.id) else { continue };
-            let (tuple, info, up) = (*handle.get().tuple(), handle.info(), handle.readiness().closed.is_none());
+            let (tuple, info, up) =
+                (*handle.get().tuple(), handle.info(), handle.readiness().closed.is_none());
             let looped = OURS.contains(&tuple.remote.addr);
             if up && info.state != State::TimeWait && !looped {
                 windows.insert(tuple, (info.snd_una, info.snd_wnd));
@@ -351,7 +352,11 @@ impl World {
         assert!(up <= census.connections, "{census:?}");
         let queued: usize = self.listeners.iter().map(|l| self.stack.accept_queue(*l)).sum();
         let known = self.held.len() + queued + census.orphans as usize;
-        assert_eq!(census.connections as usize, known, "{census:?}, {queued} wait for accept: {:?}", self.held);
+        assert_eq!(
+            census.connections as usize, known,
+            "{census:?}, {queued} wait for accept: {:?}",
+            self.held
+        );
         assert_eq!(census.listeners as usize, self.listeners.len());
         assert!(census.connections <= self.cfg.max_connections, "{census:?}");
         assert!(census.half_open <= self.cfg.max_half_open, "{census:?}");

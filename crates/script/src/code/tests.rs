@@ -37,7 +37,14 @@ fn one_that_does_not_tells_the_values() {
 
 #[test]
 fn what_is_not_known_is_said() {
-    for code in ["assert tcpi_unheard == 1", "import os", "for x in y: pass", "assert 1 +", "assert 1 / 0 == 1", "x += 1"] {
+    for code in [
+        "assert tcpi_unheard == 1",
+        "import os",
+        "for x in y: pass",
+        "assert 1 +",
+        "assert 1 / 0 == 1",
+        "x += 1",
+    ] {
         assert!(matches!(check(code), Err(Trouble::NotUnderstood(_))), "{code}");
     }
     let deep = format!("assert {}1{}", "(".repeat(1000), ")".repeat(1000));

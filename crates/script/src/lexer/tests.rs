@@ -6,12 +6,10 @@ fn toks(text: &str) -> Vec<Tok> {
 
 #[test]
 fn times_are_whole_microseconds() {
-    assert_eq!(toks("0.25 .1 3 1.0000019"), [
-        Tok::Fraction(250_000),
-        Tok::Fraction(100_000),
-        Tok::Int(3),
-        Tok::Fraction(1_000_001)
-    ]);
+    assert_eq!(
+        toks("0.25 .1 3 1.0000019"),
+        [Tok::Fraction(250_000), Tok::Fraction(100_000), Tok::Int(3), Tok::Fraction(1_000_001)]
+    );
 }
 
 #[test]

@@ -3,9 +3,7 @@
 use synfin_wire::{Addr, Flags};
 
 use super::{Parsed, Parser};
-use crate::ast::{
-    Body, Direction, EcnSpec, IcmpSpec, IpSpec, Opt, OptSpec, Outer, Packet, TcpSpec,
-};
+use crate::ast::{Body, Direction, EcnSpec, IcmpSpec, IpSpec, Opt, OptSpec, Outer, Packet, TcpSpec};
 use crate::lexer::Tok;
 
 /// Accurate ECN options: the one that begins with e0b, the one that begins with e1b (RFC 9768 3.2.3).

@@ -25,21 +25,25 @@ fn every_form_of_time() {
                 1~2 > . 1:1(0) ack 1\n+0~+.25 > . 1:1(0) ack 1\n+0...0.3 read(4, ..., 10) = 10";
     let script = parse(text, "t").unwrap();
     let when: Vec<_> = script.events.iter().map(|e| e.when).collect();
-    assert_eq!(when, [
-        When::Absolute(500_000),
-        When::Relative(100_000),
-        When::Any,
-        When::AbsoluteRange(1_000_000, 2_000_000),
-        When::RelativeRange(0, 250_000),
-        When::Relative(0),
-    ]);
+    assert_eq!(
+        when,
+        [
+            When::Absolute(500_000),
+            When::Relative(100_000),
+            When::Any,
+            When::AbsoluteRange(1_000_000, 2_000_000),
+            When::RelativeRange(0, 250_000),
+            When::Relative(0),
+        ]
+    );
     assert_eq!(script.events[5].until, Some(300_000));
     assert_eq!(script.events[5].line, 6);
 }
 
 #[test]
 fn a_syn_with_options() {
-    let p = packet("+0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>\n+0 < . 1:1(0) ack 1 win 9");
+    let p =
+        packet("+0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>\n+0 < . 1:1(0) ack 1 win 9");
     assert_eq!(p.dir, Direction::In);
     let Body::Tcp(t) = p.body else { panic!() };
     assert_eq!((t.flags, t.seq, t.len, t.ack, t.win), (Flags::SYN, 0, 0, None, Some(32792)));
@@ -82,15 +86,18 @@ fn options_that_have_arguments() {
     let ts = Opt::Ts { val: 5, ecr: 6 };
     let sack = Opt::Sack(vec![(1, 2), (3, 4)]);
     assert_eq!(opts[0], OptSpec::List(vec![Opt::Nop, Opt::Nop, ts, Opt::Nop, Opt::Nop, sack]));
-    assert_eq!(opts[1], OptSpec::List(vec![
-        Opt::Fo(vec![]),
-        Opt::Nop,
-        Opt::Nop,
-        Opt::FoExp(vec![0x0a, 0x1b]),
-        Opt::Md5(vec![0, 0xff]),
-        Opt::AccEcn(174, vec![1, 0, 2]),
-        Opt::Eol,
-    ]));
+    assert_eq!(
+        opts[1],
+        OptSpec::List(vec![
+            Opt::Fo(vec![]),
+            Opt::Nop,
+            Opt::Nop,
+            Opt::FoExp(vec![0x0a, 0x1b]),
+            Opt::Md5(vec![0, 0xff]),
+            Opt::AccEcn(174, vec![1, 0, 2]),
+            Opt::Eol,
+        ])
+    );
     assert_eq!(opts[2], OptSpec::Any);
     assert_eq!(opts[3], OptSpec::List(vec![]));
 }
@@ -102,13 +109,17 @@ fn headers_in_front() {
     assert_eq!(packet("+0 < 5001 > 8080: . 1:1(0) ack 1 win 5").ports, Some((5001, 8080)));
     let p = packet("+0 < ipv6 2::2222 > 1::1111: gre: . 1:1001(1000) ack 1 win 123");
     assert_eq!(p.outer.len(), 2);
-    let p = packet("+0 > ipv4 2.2.2.2 > 1.1.1.1: gre:\n mpls (label 0, tc 0, ttl 0) (label 5, tc 7, [S], ttl 2): . 1:1(0) ack 1");
+    let p = packet(
+        "+0 > ipv4 2.2.2.2 > 1.1.1.1: gre:\n mpls (label 0, tc 0, ttl 0) (label 5, tc 7, [S], ttl 2): . 1:1(0) ack 1",
+    );
     assert_eq!(p.outer.len(), 3);
 }
 
 #[test]
 fn icmp_messages() {
-    let Body::Icmp(m) = packet("+0 < icmp unreachable frag_needed mtu 1200 [1:1461(1460)]").body else { panic!() };
+    let Body::Icmp(m) = packet("+0 < icmp unreachable frag_needed mtu 1200 [1:1461(1460)]").body else {
+        panic!()
+    };
     assert_eq!((m.kind.as_str(), m.code.as_deref(), m.mtu), ("unreachable", Some("frag_needed"), Some(1200)));
     assert_eq!(m.quoted, Some((1, 1460)));
     let Body::Icmp(m) = packet("+0 < icmp unreachable [5000:6000(1000)]").body else { panic!() };
@@ -135,9 +146,8 @@ fn calls_and_their_arguments() {
     let c = call("+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0");
     assert_eq!(c.args[3].field("onoff"), Some(&Expr::Int(1)));
 
-    let c = call(
-        "+0 sendmsg(4, {msg_name(...)=..., msg_iov(2)=[{..., 10}, {..., 20}], msg_flags=0}, 0) = 30",
-    );
+    let c =
+        call("+0 sendmsg(4, {msg_name(...)=..., msg_iov(2)=[{..., 10}, {..., 20}], msg_flags=0}, 0) = 30");
     let Some(Expr::Array(iov)) = c.args[1].field("msg_iov") else { panic!("{c:?}") };
     assert_eq!(iov.len(), 2);
 
@@ -145,7 +155,8 @@ fn calls_and_their_arguments() {
     let Expr::Array(fds) = &c.args[0] else { panic!() };
     assert_eq!(fds[0].field("fd"), Some(&Expr::Int(4)));
 
-    let text = "+0 bind(3, {sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr(\"1.2.3.4\")}, 16) = 0";
+    let text =
+        "+0 bind(3, {sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr(\"1.2.3.4\")}, 16) = 0";
     let c = call(text);
     assert_eq!(c.args[1].field("sin_port"), Some(&Expr::Apply("htons".into(), vec![Expr::Int(80)])));
 }
@@ -156,12 +167,15 @@ fn options_commands_and_code() {
                 `./defaults.sh\nsysctl -q a=b`\n+0 %{ assert tcpi_rtt > 5 }%\n+.1 `sleep 1`";
     let script = parse(text, "t").unwrap();
     let options: Vec<_> = script.options.iter().map(|o| (o.name.as_str(), o.value.as_str())).collect();
-    assert_eq!(options, [
-        ("tolerance_usecs", "10000"),
-        ("ip_version", "ipv4"),
-        ("local_ip", "fd3d:a::1"),
-        ("init_scripts", "a b")
-    ]);
+    assert_eq!(
+        options,
+        [
+            ("tolerance_usecs", "10000"),
+            ("ip_version", "ipv4"),
+            ("local_ip", "fd3d:a::1"),
+            ("init_scripts", "a b")
+        ]
+    );
     assert!(matches!(&script.events[0].what, What::Command(c) if c.contains("sysctl")));
     assert!(matches!(&script.events[1].what, What::Code(c) if c.contains("assert")));
     assert_eq!(script.events.len(), 3);
@@ -169,7 +183,8 @@ fn options_commands_and_code() {
 
 #[test]
 fn definitions_replace_words() {
-    let defines = Defines::from([("COOKIE".to_string(), "0aff".to_string()), ("LEVEL".into(), "SOL_IP".into())]);
+    let defines =
+        Defines::from([("COOKIE".to_string(), "0aff".to_string()), ("LEVEL".into(), "SOL_IP".into())]);
     let text = "+0 < S 0:0(0) win 5 <FO COOKIE>\n+0 f(LEVEL) = 0";
     let script = parse_with(text, "t", &defines).unwrap();
     let What::Packet(Packet { body: Body::Tcp(t), .. }) = &script.events[0].what else { panic!() };

@@ -272,9 +272,7 @@ impl Sys {
         };
         match arg(call, 2)?.single() {
             Expr::Ellipsis => Ok(Ret::ok(0)),
-            expected => {
-                Ok(Ret::handing(0, "value", number(expected)?.to_string(), value.to_string()))
-            }
+            expected => Ok(Ret::handing(0, "value", number(expected)?.to_string(), value.to_string())),
         }
     }
 }

@@ -92,7 +92,8 @@ impl Sys {
             ("SOL_SOCKET", "SO_OOBINLINE") => opts.urgent_inline = n()? != 0,
             ("SOL_SOCKET", "SO_KEEPALIVE") => opts.keepalive = n()? != 0,
             ("SOL_SOCKET", "SO_LINGER") => {
-                let on = number(value.field("onoff").or(value.field("l_onoff")).ok_or("linger needs onoff")?)?;
+                let on =
+                    number(value.field("onoff").or(value.field("l_onoff")).ok_or("linger needs onoff")?)?;
                 let time =
                     number(value.field("linger").or(value.field("l_linger")).ok_or("linger needs linger")?)?;
                 opts.linger = if on != 0 { seconds(time) } else { None };
@@ -166,12 +167,8 @@ impl Sys {
             ("SOL_SOCKET", "SO_TYPE") => 1,
             ("SOL_SOCKET", "SO_PROTOCOL") => 6,
             ("SOL_SOCKET", "SO_ACCEPTCONN") => i64::from(matches!(sock.kind, Kind::Listening(_))),
-            ("SOL_SOCKET", "SO_RCVBUF") => {
-                i64::from(opts.recv_buffer.unwrap_or(world.profile.recv_sizes[1]))
-            }
-            ("SOL_SOCKET", "SO_SNDBUF") => {
-                i64::from(opts.send_buffer.unwrap_or(world.profile.send_sizes[1]))
-            }
+            ("SOL_SOCKET", "SO_RCVBUF") => i64::from(opts.recv_buffer.unwrap_or(world.profile.recv_sizes[1])),
+            ("SOL_SOCKET", "SO_SNDBUF") => i64::from(opts.send_buffer.unwrap_or(world.profile.send_sizes[1])),
             ("SOL_SOCKET", "SO_LINGER") => {
                 let show = |on: i64, time: i64| format!("{{onoff={on}, linger={time}}}");
                 let on = number(expected.field("onoff").ok_or("linger needs onoff")?)?;
@@ -180,7 +177,9 @@ impl Sys {
                 return Ok(Ret::handing(0, "value", show(on, time), actual));
             }
             ("SOL_IP", "IP_TOS") | ("SOL_IPV6", "IPV6_TCLASS") => i64::from(opts.tos.unwrap_or(0)),
-            ("SOL_IP", "IP_TTL") | ("SOL_IPV6", "IPV6_UNICAST_HOPS") => i64::from(opts.ttl.unwrap_or(tcp.ttl)),
+            ("SOL_IP", "IP_TTL") | ("SOL_IPV6", "IPV6_UNICAST_HOPS") => {
+                i64::from(opts.ttl.unwrap_or(tcp.ttl))
+            }
             ("SOL_TCP", "TCP_NODELAY") => i64::from(opts.nodelay),
             ("SOL_TCP", "TCP_KEEPIDLE") => number_of(times.idle),
             ("SOL_TCP", "TCP_KEEPINTVL") => number_of(times.interval),

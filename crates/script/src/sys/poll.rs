@@ -173,7 +173,10 @@ impl Sys {
             return Ok(None);
         }
         let show = |list: &[(i64, i64)]| {
-            list.iter().map(|(fd, e)| format!("{{events={}, fd={fd}}}", names(*e))).collect::<Vec<_>>().join(", ")
+            list.iter()
+                .map(|(fd, e)| format!("{{events={}, fd={fd}}}", names(*e)))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let items = match expected {
             Expr::Array(items) => items.as_slice(),

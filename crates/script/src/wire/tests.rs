@@ -74,7 +74,8 @@ fn icmp_errors_are_what_the_stack_reads() {
     };
     let mut flow = Flow::new(tuple(false), Seq::new(1));
     flow.learn_ours(0, Seq::new(500));
-    let packet = icmp_packet(&spec("unreachable", Some("frag_needed"), Some(1200)), &flow, &IpSpec::default());
+    let packet =
+        icmp_packet(&spec("unreachable", Some("frag_needed"), Some(1200)), &flow, &IpSpec::default());
     let packet = packet.unwrap();
     let ip = ipv4::Packet::parse(&packet).unwrap();
     let Ok(Message::TcpError { notice, seq, src_port, .. }) = Message::parse_v4(ip.payload) else { panic!() };

@@ -46,7 +46,6 @@ impl Connection {
     /// An acceptable ACK in a synchronised state. `Some`: the record's life ended here.
     pub(super) fn take_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, ack: Seq) -> Option<Verdict> {
         let una = self.snd.una;
-        let flight = self.log.flight();
         self.probes = 0;
         let wnd = self.snd.wnd;
         let opened = self.update_window(cx, seg, ack);
@@ -54,7 +53,7 @@ impl Connection {
             // FIN_WAIT_1 entered from a crossing SYN_RCVD: the SYN is acknowledged first.
             self.take_ack_of_syn(cx, ack);
         } else if ack.after(una) {
-            self.sample_rtt_and_advance(cx, seg, ack, flight);
+            self.sample_rtt_and_advance(cx, seg, ack);
         } else if ack == una {
             self.count_duplicate(cx, seg, wnd);
         }
@@ -123,8 +122,9 @@ impl Connection {
     }
 
     /// RTT sample (RFC 6298 3, RFC 7323 4.1), congestion window, SND.UNA.
-    fn sample_rtt_and_advance(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, ack: Seq, flight: u32) {
-        let acked = ack.since(self.snd.una);
+    fn sample_rtt_and_advance(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, ack: Seq) {
+        let una = self.snd.una;
+        let acked = ack.since(una);
         let mss = u32::from(self.snd.mss);
         if acked >= mss {
             self.proven_mss = self.proven_mss.max(self.snd.mss);
@@ -169,9 +169,7 @@ impl Connection {
             return;
         }
         self.dup_acks = 0;
-        let slow_start = self.cc.cwnd() < self.cc.ssthresh();
-        let used = if slow_start { flight.saturating_mul(2) } else { flight.saturating_add(mss) };
-        let limit = if used >= self.cc.cwnd() { Limit::Cwnd } else { Limit::Other };
+        let limit = if una.before(self.limited_until) { Limit::Cwnd } else { Limit::Other };
         self.cc.on_ack(acked, mss, limit);
     }
 

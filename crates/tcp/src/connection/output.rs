@@ -233,6 +233,7 @@ impl Connection {
         }
         self.log.push(seq, len + u32::from(fin), cx.now);
         self.snd.nxt = end + u32::from(fin);
+        self.note_window_use(seg_max);
         if fin {
             self.bits.set(Bits::FIN_SENT);
         }
@@ -242,6 +243,17 @@ impl Connection {
             self.timers.send = cx.now + self.rto.current(cx.cfg);
         }
         Some(Plan { seq, len, fin, why: Why::New })
+    }
+
+    /// What is in flight now fills the congestion window, or half of it while it doubles: its acknowledgements may open
+    /// the window further. Otherwise the window was no limit and proves nothing (the idea of RFC 7661 4.1).
+    fn note_window_use(&mut self, seg_max: u32) {
+        let (flight, cwnd) = (self.log.flight(), self.cc.cwnd());
+        let slow_start = cwnd < self.cc.ssthresh();
+        let used = if slow_start { flight.saturating_mul(2) } else { flight.saturating_add(seg_max) };
+        if used >= cwnd {
+            self.limited_until = self.snd.nxt;
+        }
     }
 
     /// Octets that the congestion window leaves. Segments that duplicate ACKs or SACK blocks say have left the network

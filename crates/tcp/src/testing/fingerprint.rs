@@ -54,6 +54,7 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         rto,
         cc,
         recover,
+        limited_until,
         sample_at,
         timers,
         send,
@@ -77,7 +78,7 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         linger,
         keepalive,
     } = c;
-    (state, bits, iss, irs, snd, ts_offset, cc, recover).hash(h);
+    (state, bits, iss, irs, snd, ts_offset, cc, recover, limited_until).hash(h);
     (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
     (closed, claimed_mtu, proven_mss, user_timeout, linger).hash(h);
     // Compared with these only, unless the RTO follows it.
@@ -121,16 +122,8 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
 }
 
 fn times(t: &Timers, waits: bool, keepalive: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
-    let Timers {
-        send,
-        send_kind,
-        delayed_ack,
-        fin_wait_2,
-        stalled_since,
-        last_heard,
-        last_sent,
-        next_ac,
-    } = t;
+    let Timers { send, send_kind, delayed_ack, fin_wait_2, stalled_since, last_heard, last_sent, next_ac } =
+        t;
     (ahead(*send, now), send_kind, ahead(*delayed_ack, now), ahead(*fin_wait_2, now)).hash(h);
     if waits {
         ago(*stalled_since, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
