@@ -9,7 +9,7 @@ use synfin_tcp::{
     SynRecord, TimeWait, TxLimits, Verdict, Why, reset_for,
 };
 use synfin_wire::tcp::Ports;
-use synfin_wire::{Control, Flags, Head, Instant, Segment, Seq, Timestamps, Tuple};
+use synfin_wire::{Control, DropReason, Flags, Head, Instant, Segment, Seq, Timestamps, Tuple};
 
 use crate::app::{Op, Reading, octet};
 use crate::scenario::{Emission, Scenario};
@@ -21,6 +21,10 @@ pub type Fault = String;
 const LIVES: usize = 5;
 /// Distance of two initial sequence numbers, as RFC 6528's clock would make it.
 pub const ISS_STEP: u32 = 100_000;
+/// No scenario writes more octets than this: with such a window no acknowledgement of it is ever too old.
+const ALL_TEXT: u32 = 16;
+/// From this age on an echoed timestamp is no sample, in milliseconds.
+const OLD_ECHO_MS: u32 = 120_000;
 /// Segments that one call may make due at most; more is "sends for ever".
 const BURST: usize = 32;
 const LIM: TxLimits = TxLimits { mtu_payload: 1480, max_gso: 0 };
@@ -56,10 +60,16 @@ impl Packet {
         Segment::parse(&self.bytes).map(|(_, seg)| seg).expect("the emitter writes what the parser reads")
     }
 
-    /// Feeds what distinguishes this packet from others at the same place, times relative to `now`.
-    pub fn fingerprint(&self, now: Instant, h: &mut impl Hasher) {
-        let rel = |v: u32| if v == 0 { 0 } else { v.wrapping_sub(now.millis() as u32) };
-        (self.key, self.ts.map(|t| (rel(t.val), rel(t.ecr))), now.since(self.born)).hash(h);
+    /// Feeds what distinguishes this packet from others at the same place, times relative to `now`; `offset` is that of
+    /// its receiver's timestamps.
+    pub fn fingerprint(&self, offset: u32, now: Instant, h: &mut impl Hasher) {
+        let ms = now.millis() as u32;
+        let ts = self.ts.map(|t| {
+            let val = if t.val == 0 { None } else { Some(t.val.wrapping_sub(ms)) };
+            let echo = if t.ecr == 0 { None } else { Some(ms.wrapping_add(offset).wrapping_sub(t.ecr).min(OLD_ECHO_MS)) };
+            (val, echo)
+        });
+        (self.key, ts, now.since(self.born)).hash(h);
     }
 }
 
@@ -102,6 +112,8 @@ pub struct End {
     pub held: bool,
     /// The application's next step.
     pub pc: usize,
+    /// A handshake found the accept queue full once.
+    pub refused: bool,
     /// When its pause is over.
     wake: Instant,
     /// All that was begun here.
@@ -131,6 +143,7 @@ impl End {
             rest: None,
             held: false,
             pc: 0,
+            refused: false,
             wake: Instant::NEVER,
             lives: Vec::new(),
             pool: Pool::new(1 << 30, 0),
@@ -235,10 +248,11 @@ impl End {
                 HalfOpen::Delete => self.half = None,
                 HalfOpen::Promote if self.conn.is_some() => {
                     // The one place of the accept queue is taken: the peer repeats itself.
+                    self.refused = true;
                 }
                 HalfOpen::Promote => {
                     let mut c = Connection::promote(rec, &mut cx);
-                    sc.prepare(&mut c);
+                    sc.prepare(&mut c, &cx);
                     let irs = c.info(cfg).irs;
                     verdict = c.on_segment(&mut cx, &seg);
                     self.conn = Some(c);
@@ -267,6 +281,10 @@ impl End {
         self.settle(sc, now, verdict);
         self.send_head(sc, now, reply);
         self.after(sc, now)?;
+        let honest = self.lives.len() == 1 && cfg.recv_buffer >= ALL_TEXT;
+        if honest && (counters.drops(DropReason::AckTooOld) > 0) {
+            return Err("an acknowledgement that was once good is refused".to_owned());
+        }
         let empty = self.sent.iter().filter(|p| p.segment().seq_len() == 0).count();
         if empty > 1 {
             return Err(format!("one segment, {empty} empty answers"));
@@ -498,7 +516,7 @@ impl End {
                 let mut cx = cx!(self, now, cfg, counters);
                 let (tuple, ts) = (sc.tuple(self.who), sc.ts_offset(self.who));
                 let mut c = Connection::open(tuple, iss, ts, sc.mss, &mut cx);
-                sc.prepare(&mut c);
+                sc.prepare(&mut c, &cx);
                 self.conn = Some(c);
                 self.live = true;
                 self.held = true;
@@ -554,7 +572,7 @@ impl End {
     /// Feeds everything that decides this end's future.
     pub fn fingerprint(&self, sc: &Scenario, now: Instant, h: &mut impl Hasher) {
         let cfg = sc.cfg(self.who);
-        (self.live, self.life, self.held, self.pc, self.half_life, &self.lives).hash(h);
+        (self.live, self.life, self.held, self.pc, self.half_life, self.refused, &self.lives).hash(h);
         if !self.wake.is_never() {
             now.since(self.wake).hash(h);
             self.wake.since(now).hash(h);

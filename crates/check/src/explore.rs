@@ -9,6 +9,9 @@ use crate::scenario::Scenario;
 use crate::trace;
 use crate::world::{Action, World};
 
+/// Steps that are told behind a state without a good future.
+const GOES_ON: usize = 40;
+
 /// How much work an exploration may be.
 #[derive(Copy, Clone, Debug)]
 pub struct Limits {
@@ -142,7 +145,7 @@ pub fn explore(sc: &Scenario, limits: Limits) -> Report {
         fault: fault.map(|(why, at, then)| {
             let mut path = graph.path_to(at);
             path.extend(then);
-            trace::tell(sc, &path, &why)
+            trace::tell(sc, &path, &why, if then.is_some() { 0 } else { GOES_ON })
         }),
     }
 }

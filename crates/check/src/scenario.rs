@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synfin_tcp::{Config, Connection};
+use synfin_tcp::{Config, Connection, Cx, Keepalive};
 use synfin_wire::{Addr, Endpoint, Seq, Tuple};
 
 use crate::app::{Op, Reading};
@@ -25,7 +25,7 @@ pub struct Harm {
     pub losses: u8,
     /// Segments that arrive once more.
     pub duplicates: u8,
-    /// Times that a timer fires although something is still on its way.
+    /// Times that a timer fires although something is still on its way, or an application is about to call.
     pub delays: u8,
     /// Segments that overtake; `u8::MAX`: any number.
     pub overtakes: u8,
@@ -53,6 +53,10 @@ pub struct Side {
     /// Settings of its stack.
     pub cfg: Config,
 }
+
+/// Every connection has it on.
+const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(10), interval: Duration::from_secs(1), probes: 2 };
 
 /// A bounded world to explore.
 #[derive(Clone, Debug)]
@@ -153,8 +157,10 @@ impl Scenario {
     }
 
     /// Options that an application sets on a new connection.
-    pub fn prepare(&self, c: &mut Connection) {
+    pub fn prepare(&self, c: &mut Connection, cx: &Cx<'_>) {
         c.set_nodelay(self.nodelay);
+        // Without it an end whose peer is gone, and whose RST was lost, waits for ever (RFC 9293 3.8.4).
+        c.set_keepalive(cx, Some(KEEPALIVE));
     }
 
     /// Which of an end's connections has this initial sequence number.

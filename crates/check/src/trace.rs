@@ -8,13 +8,21 @@ use crate::scenario::Scenario;
 use crate::world::{Action, World};
 
 /// Walks a path again and tells it.
-pub fn tell(sc: &Scenario, path: &[u8], why: &str) -> String {
+pub fn tell(sc: &Scenario, path: &[u8], why: &str, goes_on: usize) -> String {
     let mut world = World::new(sc);
     let began = world.now;
     let mut out = format!("{}: {why}\n  {:?}\n", sc.name, sc.harm);
     let mut actions = Vec::new();
-    for (n, nth) in path.iter().enumerate() {
+    // What may follow, were nothing else to happen.
+    let further = std::iter::repeat_n(&0, goes_on);
+    for (n, nth) in path.iter().chain(further).enumerate() {
         world.actions(sc, &mut actions);
+        if n == path.len() {
+            out.push_str("  and then, for instance:\n");
+        }
+        if n >= path.len() && actions.is_empty() {
+            break;
+        }
         let Some(action) = actions.get(usize::from(*nth)).copied() else {
             out.push_str("  the path ends in nothing: the fingerprint misses something\n");
             return out;

@@ -149,7 +149,7 @@ pub fn tcp_config(u: &mut Input<'_>) -> Config {
         sack: switches & 4 == 0,
         delayed_ack: if switches & 8 == 0 { base.delayed_ack } else { Duration::ZERO },
         rto_min: if switches & 16 == 0 { base.rto_min } else { Duration::from_millis(1) },
-        challenge_interval: if switches & 32 == 0 { base.challenge_interval } else { Duration::ZERO },
+        challenge_interval: if switches & 32 == 0 { base.challenge_interval } else { Duration::from_millis(1) },
         max_ranges: if switches & 64 == 0 { base.max_ranges } else { 2 },
         min_mss: if switches & 128 == 0 { base.min_mss } else { 8 },
         recv_buffer: u.pick(&SIZES),
@@ -258,6 +258,7 @@ impl Host {
         for held in &self.held {
             let Some(handle) = self.stack.conn(self.now, held.id) else { continue };
             let (tuple, info, closed) = (*handle.get().tuple(), handle.info(), handle.readiness().closed);
+            drop(handle);
             if closed.is_none() && info.state != State::TimeWait && !self.is_ours(tuple.remote.addr) {
                 windows.insert(tuple, (info.snd_una, info.snd_wnd));
             }
@@ -471,8 +472,8 @@ impl Host {
         assert!(census.half_open <= self.cfg.max_half_open, "{census:?}");
         assert!(census.time_wait <= self.cfg.max_time_wait, "{census:?}");
         assert!(census.orphans <= self.cfg.max_orphans, "{census:?}");
-        // A connection's first chunk of each queue comes whatever the limit says.
-        let first_chunks = 2 * 4096 * census.connections as usize;
+        // A queue's first chunk comes whatever the limit says; the receive queue's while one that was read is still there.
+        let first_chunks = 3 * 4096 * census.connections as usize;
         assert!(census.buffers <= self.cfg.max_buffer_memory + first_chunks, "{census:?}");
         if self.watch == Watch::Always {
             self.look();

@@ -1,7 +1,7 @@
 //! What a stack has promised with what it sent, one page for each 4-tuple; kept by the probe, in causal order.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use synfin_tcp::{Event, Probe, State, Why};
 use synfin_wire::{Flags, Head, Instant, Seq, Tuple};
@@ -61,9 +61,15 @@ pub struct Ledger {
     pub broken: Option<String>,
 }
 
-/// The ledger as probe and stack's owner share it.
+/// The ledger as probe and stack's owner share it. With `SYNFIN_TRACE` in the environment it prints what it hears.
 #[derive(Clone, Debug, Default)]
 pub struct Shared(Arc<Mutex<Ledger>>);
+
+/// Whether everything that happens is to be printed.
+fn traced() -> bool {
+    static TRACED: OnceLock<bool> = OnceLock::new();
+    *TRACED.get_or_init(|| std::env::var_os("SYNFIN_TRACE").is_some())
+}
 
 impl Shared {
     /// A look inside.
@@ -73,7 +79,14 @@ impl Shared {
 }
 
 impl Probe for Shared {
-    fn on_event(&mut self, _: Instant, who: &Tuple, event: &Event<'_>) {
+    fn on_event(&mut self, now: Instant, who: &Tuple, event: &Event<'_>) {
+        if traced() {
+            match event {
+                Event::Received(seg) => println!("{now:?} {who} < {seg}"),
+                Event::Sent { head, len, why, .. } => println!("{now:?} {who} > {why:?} len={len} {head:?}"),
+                other => println!("{now:?} {who}   {other:?}"),
+            }
+        }
         let mut ledger = self.lock();
         match event {
             Event::State { from, to: State::SynSent | State::SynReceived, .. } if *from != State::SynSent => {
@@ -108,7 +121,10 @@ impl Ledger {
         // A SYN's window is never scaled (RFC 7323 2.2), and says what scale later windows have.
         if s.has(Flags::SYN) {
             page.shift = Some(s.head.opts.wscale.unwrap_or(0));
-            page.offer(ack + u32::from(s.head.wnd), 1, s, &mut self.broken);
+            // The largest that a SYN can say takes nothing back.
+            if s.head.wnd < u16::MAX {
+                page.offer(ack + u32::from(s.head.wnd), 1, s, &mut self.broken);
+            }
         } else if let Some(shift) = page.shift {
             page.offer(ack + (u32::from(s.head.wnd) << shift), 1 << shift, s, &mut self.broken);
         }

@@ -78,7 +78,7 @@ impl Stack {
         self.listeners.get(l).map_or(0, |l| l.queue.len())
     }
 
-    /// Closes a listener: half-open records go silently, connections not accepted are reset (STATE-TABLE "listener closed").
+    /// Closes a listener: half-open records go silently, connections not accepted are reset.
     pub fn close_listener(&mut self, now: Instant, l: ListenerId) {
         self.env.advance(now);
         let keep = self.env.tcp.quirks.has(Quirks::LISTENER_CLOSE_KEEPS_HALF_OPEN);

@@ -6,12 +6,17 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+mod cmd;
 mod code;
+mod compare;
 mod consts;
+mod engine;
 mod lexer;
 mod parser;
 mod profile;
+pub mod report;
 mod seq;
+mod setup;
 mod sys;
 mod sysctl;
 mod tcpinfo;
@@ -19,5 +24,8 @@ mod trace;
 mod wire;
 
 pub use ast::{ParseError, Script};
+pub use cmd::{Command, USAGE, main_with};
+pub use engine::{Leftover, Options, run, run_with};
 pub use parser::{Defines, parse, parse_with};
 pub use profile::{Profile, Sizes};
+pub use report::{Failure, FailureKind, Outcome, Verdict};

@@ -69,31 +69,54 @@ impl Default for Pool {
 
 /// A queue of octets addressed by offset from its front; may have holes beyond what was written.
 ///
-/// The owner knows which offsets hold data: the queue itself does not.
+/// The owner knows which offsets hold data: the queue itself does not. A queue of one chunk keeps it in place; the list
+/// of further ones exists only while there are any.
 #[derive(Clone, Debug, Default)]
 pub struct ByteQueue {
-    chunks: VecDeque<Option<Chunk>>,
+    first: Option<Chunk>,
+    rest: Option<Box<Rest>>,
     /// Offset of the front octet in the first chunk.
-    start: usize,
+    start: u32,
+}
+
+/// The chunks behind the first.
+#[derive(Clone, Debug, Default)]
+struct Rest {
+    chunks: VecDeque<Option<Chunk>>,
 }
 
 impl ByteQueue {
     /// An empty queue; takes no memory.
     pub const fn new() -> Self {
-        ByteQueue { chunks: VecDeque::new(), start: 0 }
+        ByteQueue { first: None, rest: None, start: 0 }
+    }
+
+    /// The place of a chunk; there may be none yet.
+    fn chunk(&self, index: usize) -> Option<&Chunk> {
+        match index.checked_sub(1) {
+            None => self.first.as_ref(),
+            Some(behind) => self.rest.as_ref()?.chunks.get(behind)?.as_ref(),
+        }
+    }
+
+    /// The place of a chunk, made if it does not exist.
+    fn place(&mut self, index: usize) -> Option<&mut Option<Chunk>> {
+        let Some(behind) = index.checked_sub(1) else { return Some(&mut self.first) };
+        let chunks = &mut self.rest.get_or_insert_default().chunks;
+        while chunks.len() <= behind {
+            chunks.push_back(None);
+        }
+        chunks.get_mut(behind)
     }
 
     /// Writes `data` at `at` octets behind the front, taking chunks as needed, the first as `need` says. Returns how many
     /// octets were written: fewer only if the pool is exhausted.
     pub fn write_at(&mut self, pool: &mut Pool, at: usize, mut data: &[u8], mut need: Need) -> usize {
         let wanted = data.len();
-        let mut pos = self.start + at;
+        let mut pos = self.start as usize + at;
         while !data.is_empty() {
             let (index, offset) = (pos / CHUNK, pos % CHUNK);
-            while self.chunks.len() <= index {
-                self.chunks.push_back(None);
-            }
-            let Some(slot) = self.chunks.get_mut(index) else { break };
+            let Some(slot) = self.place(index) else { break };
             if slot.is_none() {
                 *slot = pool.take(core::mem::replace(&mut need, Need::Optional));
             }
@@ -111,7 +134,7 @@ impl ByteQueue {
 
     /// The octets `at .. at + len` as slices in order. Ends early at a hole.
     pub fn slices(&self, at: usize, len: usize) -> Slices<'_> {
-        Slices { queue: self, pos: self.start + at, left: len }
+        Slices { queue: self, pos: self.start as usize + at, left: len }
     }
 
     /// Copies `into.len()` octets from `at` on; returns how many there were before a hole.
@@ -128,29 +151,29 @@ impl ByteQueue {
 
     /// Drops `n` octets at the front and gives whole chunks back.
     pub fn advance(&mut self, pool: &mut Pool, n: usize) {
-        self.start += n;
-        while self.start >= CHUNK {
-            match self.chunks.pop_front() {
-                Some(chunk) => {
-                    if let Some(c) = chunk {
-                        pool.give(c);
-                    }
-                    self.start -= CHUNK;
-                }
-                None => {
-                    self.start %= CHUNK;
-                    return;
-                }
+        let mut start = self.start as usize + n;
+        while start >= CHUNK && (self.first.is_some() || self.rest.is_some()) {
+            if let Some(chunk) = self.first.take() {
+                pool.give(chunk);
             }
+            match self.rest.as_mut().and_then(|rest| rest.chunks.pop_front()) {
+                Some(next) => self.first = next,
+                None => self.rest = None,
+            }
+            start -= CHUNK;
         }
+        self.start = (start % CHUNK) as u32;
     }
 
     /// Gives every chunk back.
     pub fn clear(&mut self, pool: &mut Pool) {
-        for c in self.chunks.drain(..).flatten() {
-            pool.give(c);
+        self.start = 0;
+        if let Some(chunk) = self.first.take() {
+            pool.give(chunk);
         }
-        *self = ByteQueue::new();
+        if let Some(rest) = self.rest.take() {
+            rest.chunks.into_iter().flatten().for_each(|chunk| pool.give(chunk));
+        }
     }
 }
 
@@ -170,7 +193,7 @@ impl<'a> Iterator for Slices<'a> {
         if self.left == 0 {
             return None;
         }
-        let rest = self.queue.chunks.get(self.pos / CHUNK)?.as_deref()?.get(self.pos % CHUNK..)?;
+        let rest = self.queue.chunk(self.pos / CHUNK)?.get(self.pos % CHUNK..)?;
         let part = rest.get(..self.left).unwrap_or(rest);
         self.pos += part.len();
         self.left -= part.len();

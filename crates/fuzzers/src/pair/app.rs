@@ -27,9 +27,12 @@ enum Rhythm {
     News,
     /// Whenever anything happens anywhere.
     Always,
-    /// Every so often.
+    /// Every so often; ever less often while nothing comes of it, and in the end only when there is news.
     Tick(Duration),
 }
+
+/// Looks in vain after which an application waits for news.
+const PATIENCE: u32 = 10;
 
 /// One application.
 #[derive(Clone, Debug)]
@@ -50,6 +53,8 @@ pub struct App {
     write_size: usize,
     read_size: usize,
     looks: u32,
+    /// Looks in a row of which nothing came.
+    vain: u32,
     held: bool,
     shut: bool,
     over: bool,
@@ -79,6 +84,7 @@ impl App {
             write_size: u.pick(&[70_000, 4000, 700, 100]),
             read_size: u.pick(&[70_000, 4000, 700, 100]),
             looks: 0,
+            vain: 0,
             held: false,
             shut: false,
             over: false,
@@ -109,19 +115,19 @@ impl App {
         let due = match self.rhythm {
             Rhythm::News => news || first,
             Rhythm::Always => true,
-            Rhythm::Tick(every) => {
-                let due = first || host.now >= self.next_tick;
-                if due {
-                    self.next_tick = host.now + every;
-                }
-                due
-            }
+            Rhythm::Tick(_) => first || host.now >= self.next_tick || (news && self.next_tick.is_never()),
         };
         if due {
+            let before = (self.read, self.written, self.saw_end);
             self.look(host);
+            let progress = first || before != (self.read, self.written, self.saw_end);
+            self.vain = if progress { 0 } else { self.vain + 1 };
         }
-        if self.over {
-            self.next_tick = Instant::NEVER;
+        if let Rhythm::Tick(every) = self.rhythm
+            && due
+        {
+            let waits = self.over || self.vain > PATIENCE;
+            self.next_tick = if waits { Instant::NEVER } else { host.now + every * (1 << self.vain) };
         }
     }
 

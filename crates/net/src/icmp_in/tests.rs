@@ -129,7 +129,7 @@ fn connect(rig: &mut Rig) -> (crate::ConnId, Vec<u8>) {
     (id, syn)
 }
 
-/// STATE-TABLE 6, RFC 5927: only an error about our SYN counts; a hard one ends the open, a soft one is noted.
+/// RFC 5927 4, 5.2: only an error about our SYN counts; a hard one ends the open, a soft one is noted.
 #[test]
 fn errors_about_our_syn() {
     let mut rig = Rig::new();
@@ -181,7 +181,7 @@ fn errors_about_an_open_connection() {
     }
 }
 
-/// STATE-TABLE 6 and I2: the half-open record, by profile.
+/// The half-open record, by profile (docs/profiles.md).
 #[test]
 fn errors_about_our_syn_ack() {
     for (tcp, kind, code, left) in [

@@ -144,7 +144,7 @@ fn connection_limit_keeps_the_record_waiting() {
     assert_eq!(rig.stack.census().half_open, 1);
 }
 
-/// STATE-TABLE 4.10: half-open records go silently and the next ACK meets CLOSED; un-accepted connections are reset.
+/// Half-open records go silently and the next ACK meets CLOSED; un-accepted connections are reset.
 #[test]
 fn closing_a_listener() {
     let mut rig = Rig::new();
@@ -166,7 +166,7 @@ fn closing_a_listener() {
     assert_eq!(rig.events().iter().filter(|e| matches!(e, SocketEvent::Listener(_))).count(), 0);
 }
 
-/// STATE-TABLE U3.
+/// docs/profiles.md, `LISTENER_CLOSE_KEEPS_HALF_OPEN`.
 #[test]
 fn closing_a_listener_in_profile_linux() {
     let quirks = Quirks::NONE.with(Quirks::LISTENER_CLOSE_KEEPS_HALF_OPEN);

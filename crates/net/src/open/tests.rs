@@ -152,7 +152,7 @@ fn nobody_answers() {
     assert!(rig.stack.poll_timeout().is_never());
 }
 
-/// STATE-TABLE Q16: both ends of the connection are the same endpoint; it opens as two that cross.
+/// Both ends of the connection are the same endpoint; it opens as two that cross.
 #[test]
 fn a_connection_to_itself() {
     let mut rig = Rig::new();

@@ -29,7 +29,7 @@ fn closed_port_resets() {
     assert_eq!(rig.drops(DropReason::NoConnection), 1);
 }
 
-/// STATE-TABLE G6: the answer copies the clock of the segment that it answers.
+/// RFC 7323 3.2: the answer copies the clock of the segment that it answers.
 #[test]
 fn reset_echoes_the_timestamp() {
     let mut rig = Rig::new();
@@ -127,7 +127,7 @@ fn land() {
     assert_eq!(rig.stack.census().half_open, 0);
 }
 
-/// RFC 9293 3.10.7.2, STATE-TABLE 4.2 and N5, N6.
+/// RFC 9293 3.10.7.2; docs/differences.md N5, N6.
 #[test]
 fn listen_answers_only_syns() {
     let mut rig = Rig::new();

@@ -116,7 +116,7 @@ fn a_new_syn_in_profile_linux() {
     assert_eq!(rig.one().seq, nxt + 65_537);
 }
 
-/// STATE-TABLE 4.9: without a listener the SYN is answered with an ACK.
+/// Without a listener the SYN is answered with an ACK.
 #[test]
 fn a_new_syn_without_listener() {
     let mut rig = Rig::new();
@@ -156,7 +156,7 @@ fn no_room_at_all() {
     assert!(rig.one().has(Flags::RST));
 }
 
-/// STATE-TABLE 1, ABORT in TIME_WAIT: the record goes; as Linux does it, it stays.
+/// ABORT in TIME_WAIT: the record goes; as Linux does it, it stays.
 #[test]
 fn abort() {
     for (quirks, left) in [(Quirks::NONE, 0), (Quirks::ABORT_KEEPS_TIME_WAIT, 1)] {

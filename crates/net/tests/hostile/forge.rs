@@ -79,6 +79,30 @@ impl World {
         self.inject(&packet, RxMeta::default());
     }
 
+    /// The peer misses something: text goes out, and the same acknowledgement comes again and again.
+    pub fn miss(&mut self) {
+        let tuple = self.tuple();
+        let wnd = self.rng.pick(&[8000, 65_535, 65_535]);
+        for n in 0..2 + self.rng.upto(6) {
+            let Some(page) = self.ledger().pages.get(&tuple).filter(|p| p.open).cloned() else { return };
+            let Some(ack) = page.ack else { return };
+            let mut options = if page.ts.is_some() { self.timestamps(&page) } else { Vec::new() };
+            if n > 0 && self.rng.percent(70) {
+                options.extend(self.sack(&page));
+            }
+            let acked = if n == 0 { page.end } else { page.acked }.raw();
+            if n == 0 && let Some(page) = self.ledger().pages.get_mut(&tuple) {
+                page.acked = page.end;
+            }
+            let draft = Draft { seq: ack.raw(), ack: acked, flags: ACK, wnd, options, ..Draft::default() };
+            self.inject(&draft.packet(&tuple), RxMeta::default());
+            if n == 0 {
+                self.write_all();
+                self.drain();
+            }
+        }
+    }
+
     /// What the device says about a packet: mostly nothing.
     pub fn meta(&mut self) -> RxMeta {
         let mut meta = RxMeta::default();

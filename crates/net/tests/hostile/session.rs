@@ -24,7 +24,8 @@ fn some_time(w: &mut World) -> Duration {
 
 fn step(w: &mut World) {
     match w.rng.below(20) {
-        0..11 => w.arrive(),
+        0 => w.miss(),
+        1..11 => w.arrive(),
         11..16 => w.call(),
         16 => {
             let d = some_time(w);

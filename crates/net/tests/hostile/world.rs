@@ -10,7 +10,7 @@ use synfin_tcp::{Config, Quirks, State, Why};
 use synfin_wire::text::Line;
 use synfin_wire::{Addr, Endpoint, Flags, Instant, Seq, Tuple};
 
-use crate::ledger::{Ledger, Scribe};
+use crate::ledger::{Ledger, Scribe, Sent};
 use crate::rig::packet::{Out, fill_checksum, internet_checksum};
 use crate::rig::{ms, s, v4, v6};
 use crate::run::{Rng, traced};
@@ -24,8 +24,10 @@ pub const OURS: [Addr; 2] = [v4(2), v6(2)];
 /// Hosts of peers.
 pub const PEERS: [Addr; 3] = [v4(1), v4(3), v6(1)];
 
-/// More segments than this in one go are a storm.
-const STORM: usize = 60_000;
+/// More segments than this in one go are a storm: a connection to itself may carry all that it has octet by octet.
+const STORM: usize = 3_000_000;
+/// More timers than this on a silent day are too many.
+const TIMERS: usize = 60_000;
 
 /// A connection in the application's hand.
 #[derive(Copy, Clone, Debug)]
@@ -189,10 +191,12 @@ impl World {
         self.ledger().sent.clear();
         let more = self.stack.poll_transmit(self.now, budget, &mut sink);
         assert!(sink.packets.len() <= budget, "more packets than the budget");
-        for (packet, meta) in &sink.packets {
-            self.check_packet(packet, *meta);
-        }
+        let outs: Vec<Out> = sink.packets.iter().map(|(p, meta)| self.check_packet(p, *meta)).collect();
         let ledger = self.ledger();
+        // The probe was told of every segment, and of nothing else.
+        let seen = outs.iter().filter(|o| o.icmp.is_none()).map(|o| (o.tuple, o.raw_seq, o.text.len()));
+        let told = ledger.sent.iter().filter(|s| !OURS.contains(&s.tuple.remote.addr));
+        assert!(seen.eq(told.map(|s| (s.tuple, s.head.seq.raw(), s.len as usize))), "{outs:?} {:?}", ledger.sent);
         if let Some(broken) = &ledger.broken {
             panic!("{broken}");
         }
@@ -234,7 +238,8 @@ impl World {
         let mut sent = Vec::new();
         loop {
             let (more, n) = self.turn(64, 1 << 20);
-            sent.append(&mut self.ledger().sent);
+            let outside = |s: &Sent| !OURS.contains(&s.tuple.remote.addr);
+            sent.extend(std::mem::take(&mut self.ledger().sent).into_iter().filter(outside));
             count += n;
             if more == More::Done {
                 break;
@@ -246,7 +251,7 @@ impl World {
     }
 
     /// A packet is whole: lengths, checksums, options; and no larger than the device takes.
-    fn check_packet(&self, packet: &[u8], meta: TxMeta) {
+    fn check_packet(&self, packet: &[u8], meta: TxMeta) -> Out {
         let mut packet = packet.to_vec();
         if let Some(c) = meta.checksum {
             assert!(self.caps.tx_checksum, "the device cannot sum: {}", Line(&packet));
@@ -264,6 +269,7 @@ impl World {
             let most = usize::from(self.caps.mtu);
             assert!(packet.len() <= most, "{} octets exceed the MTU: {}", packet.len(), Line(&packet));
         }
+        out
     }
 
     // --- what arrives --------------------------------------------------------------------------------------------
@@ -283,7 +289,7 @@ impl World {
         }
         self.drain();
         let ledger = self.ledger();
-        let answers = ledger.sent.iter().filter(|s| !OURS.contains(&s.tuple.remote.addr)).count();
+        let answers = ledger.sent.len();
         // What an acknowledgement lets out is paid for by what was written; everything else has one answer.
         let without_ack = shape.is_some_and(|(_, flags)| flags & 0x10 == 0);
         let most = if without_ack { 2 } else { 16 + buffers / 4 };
@@ -377,7 +383,7 @@ impl World {
             let (conn, info, ready) = (handle.get(), handle.info(), handle.readiness());
             held.limit = held.limit.max(conn.recv_buffer());
             let what = || format!("{:?} {info:?} {ready:?}", conn.tuple());
-            let space = u64::from(held.limit) + beyond;
+            let space = u64::from(held.limit.max(1 << info.wscale.0)) + beyond;
             if ready.closed.is_some() || info.state == State::TimeWait {
                 assert_eq!((info.send_queue, info.flight), (0, 0), "a husk holds text: {}", what());
                 continue;
@@ -415,7 +421,7 @@ impl World {
         }
         self.check();
         let end = self.now + s(86_400);
-        self.advance(s(86_400), STORM);
+        self.advance(s(86_400), TIMERS);
         assert_eq!(self.now, end, "timers never end");
         let census = self.stack.census();
         assert_eq!(census, synfin_net::Census::default(), "left after a day");

@@ -32,6 +32,8 @@ struct Watch {
     told: i64,
     /// One shot was fired.
     spent: bool,
+    /// Octets of the stream that had arrived when it was last looked at.
+    arrived: u64,
 }
 
 impl EpollSet {
@@ -86,6 +88,36 @@ impl Sys {
         events
     }
 
+    /// Edges are noticed when they happen, not when somebody asks: to be called after everything that may make one.
+    pub fn observe(&mut self, world: &mut World<'_>) {
+        let sets: Vec<i64> =
+            self.fds.iter().filter(|(_, f)| matches!(f, Fd::Epoll(_))).map(|(fd, _)| *fd).collect();
+        for epfd in sets {
+            let watched: Vec<i64> = match self.fds.get(&epfd) {
+                Some(Fd::Epoll(set)) => set.0.keys().copied().collect(),
+                _ => continue,
+            };
+            for fd in watched {
+                let events = self.events(world, fd);
+                let read = self.sock(fd).map_or(0, |s| s.read);
+                let queued = self
+                    .conn_id(fd)
+                    .and_then(|id| world.stack.conn(world.now, id))
+                    .map_or(0, |h| h.info().recv_queue);
+                let arrived = u64::from(read) + u64::from(queued);
+                if let Some(Fd::Epoll(set)) = self.fds.get_mut(&epfd)
+                    && let Some(watch) = set.0.get_mut(&fd)
+                {
+                    watch.told &= events;
+                    if arrived > watch.arrived {
+                        watch.told &= !(IN | RDNORM);
+                        watch.arrived = arrived;
+                    }
+                }
+            }
+        }
+    }
+
     pub(super) fn begin_poll(&mut self, world: &World<'_>, call: &Call, wanted: i64) -> Called<Op> {
         let items = arg(call, 0)?.clone();
         let deadline = timeout(int(call, 2)?).map(|t| (world.now + t, Ret::ok(0)));
@@ -128,7 +160,7 @@ impl Sys {
             (1, true) => return Ok(Ret::err("EEXIST")),
             (2 | 3, false) => return Ok(Ret::err("ENOENT")),
             (1 | 3, _) => {
-                set.0.insert(fd, Watch { events: events()?, told: 0, spent: false });
+                set.0.insert(fd, Watch { events: events()?, told: 0, spent: false, arrived: 0 });
             }
             (2, true) => set.forget(fd),
             _ => return Ok(Ret::err("EINVAL")),

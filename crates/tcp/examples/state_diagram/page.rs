@@ -106,6 +106,11 @@ fn write_page(out: &mut String) -> std::fmt::Result {
     drawing(out)?;
     let ending: Vec<&str> = endings().into_iter().map(words).collect();
     writeln!(out, "\nNot drawn, because nearly every state has them: to CLOSED by {}.\n", ending.join(", "))?;
+    out.push_str(
+        "Some of it has conditions that stand elsewhere: a RST ends TIME_WAIT only with `Quirks::RST_ENDS_TIME_WAIT`\n\
+         (RFC 1337), a hard ICMP error ends SYN_SENT and SYN_RCVD only (RFC 5927), and no call turns a listener into an\n\
+         active connection, though RFC 9293 would allow it.\n\n",
+    );
     out.push_str("## Which state follows\n\n");
     table(out)?;
     out.push_str("\n## What a state allows\n\n");

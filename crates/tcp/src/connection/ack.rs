@@ -111,6 +111,8 @@ impl Connection {
     /// The window was closed and is open: probes give way to text.
     fn window_opened(&mut self, cx: &mut Cx<'_>) {
         self.bits.clear(Bits::PROBE_DUE);
+        // The peer answered every probe: they are no tries of what is sent now (RFC 9293 MUST-37, RFC 6298 5.5).
+        self.rto.answered();
         if self.bits.take(Bits::PROBED) && !self.log.is_empty() {
             // What was probed with, or shrunk away, was refused: it goes again with what follows.
             self.log.mark_all_lost();

@@ -19,7 +19,7 @@ pub(crate) fn paws_rejects(val: u32, recent: u32, taken: Instant, now: Instant, 
     Seq::new(val).before(Seq::new(recent)) && now.millis().saturating_sub(taken.millis()) <= TS_RECENT_LIFE_MS
 }
 
-/// The RST that answers `seg` where nothing accepts it (RFC 9293 3.5.2 group 1; STATE-TABLE G6 for timestamps).
+/// The RST that answers `seg` where nothing accepts it (RFC 9293 3.5.2 group 1; timestamp as RFC 7323 3.2 allows).
 pub fn reset_for(seg: &Segment<'_>) -> Head {
     let ts = seg.opts.ts.map(|t| Timestamps { val: 0, ecr: t.val });
     let opts = OptionsOut { ts, ..OptionsOut::default() };

@@ -165,18 +165,23 @@ impl Connection {
         if !self.bits.take(Bits::PROBE_DUE) {
             return None;
         }
+        if self.log.is_empty() && !self.has_unsent() {
+            // Since the timer ran out, all of it was acknowledged.
+            return None;
+        }
         // One octet, or the FIN, at SND.UNA (RFC 9293 MUST-36).
         self.bits.set(Bits::PROBED);
         let seq = self.snd.una;
         let fin = seq == self.queue_end();
         if self.log.is_empty() {
-            if fin && !self.fin_pending() {
-                return None;
-            }
             self.log.push(seq, 1, cx.now);
             self.snd.nxt = seq + 1;
             if fin {
                 self.bits.set(Bits::FIN_SENT);
+            }
+            if self.timers.send.is_never() {
+                // What was in flight before was acknowledged meanwhile, and its timer stopped.
+                self.restart_send_timer(cx);
             }
         } else {
             self.log.front_again();
@@ -340,7 +345,7 @@ impl Connection {
 
     /// The window field: the right edge moves by at least a segment or half the buffer (RFC 9293 3.8.6.2.2), never left.
     fn next_window(&mut self) -> u16 {
-        let free = self.rcv.limit.saturating_sub(self.recv.readable());
+        let free = self.free_space();
         let mut target = self.rcv_wnd();
         if free >= target.saturating_add(self.window_step()) {
             target = free;
@@ -348,6 +353,11 @@ impl Connection {
         let field = (target >> self.rcv.wscale).min(u32::from(u16::MAX));
         self.rcv.adv = self.rcv.adv.later(self.rcv.nxt + (field << self.rcv.wscale));
         field as u16
+    }
+
+    /// Room in the receive buffer; one that is smaller than the unit of the window field counts as one unit.
+    fn free_space(&self) -> u32 {
+        self.rcv.limit.max(1 << self.rcv.wscale).saturating_sub(self.recv.readable())
     }
 
     /// The smallest move of the right edge that is worth telling (RFC 9293 3.8.6.2.2).
@@ -359,7 +369,7 @@ impl Connection {
     pub(super) fn consider_window_update(&mut self) {
         // The field cannot say more than this.
         let most = u32::from(u16::MAX) << self.rcv.wscale;
-        let free = self.rcv.limit.saturating_sub(self.recv.readable()).min(most);
+        let free = self.free_space().min(most);
         let wnd = self.rcv_wnd();
         let step = self.window_step().max(1 << self.rcv.wscale);
         // While the window is comfortable the next ACK tells in time.

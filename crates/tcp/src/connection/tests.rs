@@ -257,3 +257,46 @@ fn a_small_receive_buffer_closes_and_opens_the_window() {
         transfer(seed, 60_000, 3, &Config { recv_buffer: 200_000, send_buffer: 3_000, ..Config::default() });
     }
 }
+
+#[test]
+fn answered_window_probes_are_no_retransmissions() {
+    let cfg = Config { orphan_retries: 3, recv_buffer: 100, ..Config::default() };
+    let mut now = Instant::from_millis(5);
+    let mut a = End::new(tuple(), cfg.clone());
+    let mut b = End::new(tuple().flipped(), cfg);
+    let mut cx = cx!(a, now);
+    a.conn = Some(Connection::open(tuple(), Seq::new(7), 3, 1460, &mut cx));
+    let exchange = |a: &mut End, b: &mut End, now: Instant| {
+        for _ in 0..10 {
+            a.pump(now);
+            a.out.drain(..).for_each(|p| b.on_bytes(now, &p));
+            b.pump(now);
+            b.out.drain(..).for_each(|p| a.on_bytes(now, &p));
+        }
+    };
+    exchange(&mut a, &mut b, now);
+    assert_eq!(a.write(now, &[1; 150]), 150);
+    let mut cx = cx!(a, now);
+    let v = a.conn.as_mut().unwrap().close(&mut cx);
+    a.verdict(v);
+    // The reader sleeps through more probes than an orphan has tries.
+    for _ in 0..8 {
+        exchange(&mut a, &mut b, now);
+        now = now.max(a.deadline().min(b.deadline()));
+    }
+    assert!(a.gone.is_none());
+    let mut got = Vec::new();
+    b.read_all(now, &mut got);
+    b.pump(now);
+    b.out.drain(..).for_each(|p| a.on_bytes(now, &p));
+    a.pump(now);
+    // What the open window let out is lost, once.
+    assert!(a.out.drain(..).count() > 0);
+    let rto = a.deadline().since(now);
+    assert!(rto <= Duration::from_secs(1), "{rto:?}: backed off by probes");
+    now = a.deadline();
+    exchange(&mut a, &mut b, now);
+    assert_eq!(a.gone, None, "one loss is no reason to give up");
+    b.read_all(now, &mut got);
+    assert_eq!(got, [1; 150]);
+}

@@ -59,6 +59,7 @@ impl Connection {
         if self.timers.send <= cx.now {
             if self.timers.send_kind == SendTimer::Retransmit
                 && self.bits.has(Bits::CONNECTED)
+                && self.syn_acked()
                 && self.snd.wnd == 0
             {
                 // The window closed over what is in flight: probe it (RFC 9293 MUST-35).

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use synfin_wire::time::nanos;
+
 use crate::Config;
 
 /// Clock granularity G: the lower bound of the variance term, in microseconds.
@@ -51,17 +53,23 @@ impl Rto {
 
     /// The timeout without backoff, within the configured bounds (RFC 6298 2.1 to 2.5).
     pub fn base(&self, cfg: &Config) -> Duration {
+        Duration::from_nanos(self.base_nanos(cfg))
+    }
+
+    fn base_nanos(&self, cfg: &Config) -> u64 {
         let rto = if self.srtt8 == 0 {
-            cfg.rto_initial
+            nanos(cfg.rto_initial)
         } else {
-            Duration::from_micros(u64::from(self.srtt8 / 8) + u64::from(self.rttvar4.max(G)))
+            (u64::from(self.srtt8 / 8) + u64::from(self.rttvar4.max(G))) * 1_000
         };
-        rto.max(cfg.rto_min).max(Duration::from_millis(u64::from(self.floor_ms))).min(cfg.rto_max)
+        rto.max(nanos(cfg.rto_min)).max(u64::from(self.floor_ms) * 1_000_000).min(nanos(cfg.rto_max))
     }
 
     /// The timeout to use now: doubled per backoff, capped (RFC 6298 5.5).
+    #[inline]
     pub fn current(&self, cfg: &Config) -> Duration {
-        self.base(cfg).saturating_mul(1 << self.backoff.min(16)).min(cfg.rto_max)
+        let doubled = self.base_nanos(cfg).saturating_mul(1 << self.backoff.min(16));
+        Duration::from_nanos(doubled.min(nanos(cfg.rto_max)))
     }
 
     /// A timeout happened (RFC 6298 5.5).

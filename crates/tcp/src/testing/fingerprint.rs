@@ -15,8 +15,9 @@ use crate::send::SendQueue;
 use crate::send::log::{Entry, SentLog};
 use crate::{Config, Connection, SynRecord, TimeWait};
 
-/// After this TS.Recent means nothing (RFC 7323 5.5), in milliseconds.
-const TS_RECENT_LIFE_MS: u64 = 24 * 24 * 3600 * 1000;
+/// From this age on TS.Recent is older than every timestamp that can still arrive, as long as no segment lives for two
+/// minutes (RFC 9293 3.4.2: MSL), and its echo is no round-trip sample. It means nothing only much later (RFC 7323 5.5).
+const OLD_STAMP: Duration = Duration::from_secs(120);
 /// Only whether text has waited at least this long matters (RFC 9293 SHLD-11).
 const STALL: Duration = Duration::from_secs(100);
 
@@ -30,9 +31,9 @@ fn ago(t: Instant, now: Instant, most: Duration) -> u64 {
     u64::try_from(now.since(t).min(most).as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A timestamp of the option, relative to the clock it was taken from (its offset is constant).
-fn stamp(val: u32, now: Instant) -> u32 {
-    val.wrapping_sub(now.millis() as u32)
+/// A timestamp of the option that was taken `at`, relative to the clock it was read from (whose offset is constant).
+fn stamp(val: u32, at: Instant, now: Instant) -> Option<u32> {
+    (now.since(at) < OLD_STAMP).then(|| val.wrapping_sub(now.millis() as u32))
 }
 
 /// With equal bounds the RTO is one number: nothing depends on samples then.
@@ -116,8 +117,7 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
     } = rcv;
     (nxt, adv, last_ack_sent, up, limit, unacked, our_mss, seen_mss, wscale).hash(h);
     if ts {
-        let old = now.millis().saturating_sub(ts_recent_at.millis()) > TS_RECENT_LIFE_MS;
-        (stamp(*ts_recent, now), old).hash(h);
+        stamp(*ts_recent, *ts_recent_at, now).hash(h);
     }
 }
 
@@ -178,7 +178,7 @@ pub fn syn_record(r: &SynRecord, now: Instant, cfg: &Config, h: &mut impl Hasher
         next_ac,
     } = r;
     (iss, irs, our_mss, peer_wnd, offer.peer_mss, offer.peer_wscale, offer.sack).hash(h);
-    offer.ts_recent.map(|val| stamp(val, now)).hash(h);
+    offer.ts_recent.map(|val| stamp(val, *sent, now)).hash(h);
     (ts_offset, retries, ahead(*deadline, now), ahead(*next_ac, now)).hash(h);
     ago(*sent, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
 }
@@ -202,8 +202,7 @@ pub fn time_wait(t: &TimeWait, now: Instant, h: &mut impl Hasher) {
     } = t;
     (snd_nxt, rcv_nxt, rcv_wnd, ack_floor, rcv_wscale, tos, ttl, ts_offset).hash(h);
     if let Some(val) = ts_recent {
-        let old = now.millis().saturating_sub(ts_recent_at.millis()) > TS_RECENT_LIFE_MS;
-        (stamp(*val, now), old).hash(h);
+        stamp(*val, *ts_recent_at, now).hash(h);
     }
     (ahead(*expires, now), ahead(*next_ac, now)).hash(h);
 }

@@ -1,0 +1,711 @@
+//! Lets a script happen: one event after another, on a clock that jumps.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use synfin_link::{Caps, RxFrame, RxMeta, TxMeta, TxSink};
+use synfin_net::{Cidr, More, Secrets, Stack, StackConfig};
+use synfin_tcp::{State, Why};
+use synfin_wire::{Endpoint, Flags, Instant, Seq, Tuple};
+
+use crate::ast::{Body, Call, Direction, Event, Expr, Opt, OptSpec, Packet, Script, TcpSpec, What, When};
+use crate::code::{self, Trouble, Variables};
+use crate::compare::{Limits, Shown, difference};
+use crate::consts::number;
+use crate::profile::Profile;
+use crate::report::{Failure, FailureKind, Outcome, Verdict};
+use crate::seq::{self, Flow};
+use crate::setup::Setup;
+use crate::sys::{Op, Progress, Ret, Sys, World};
+use crate::trace::Trace;
+use crate::wire::{self, InSegment, OutSegment, Parsed};
+use crate::sysctl;
+
+/// How a script is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which host the stack plays.
+    pub profile: Profile,
+    /// By how many microseconds things may be off, unless the script says so itself. 4,000.
+    pub tolerance: i64,
+    /// Packets that were sent and that the script does not mention behind its last packet.
+    pub leftover: Leftover,
+    /// `--name=value` from outside; they win over those of the script.
+    pub extra: Vec<(String, String)>,
+}
+
+/// What packets are that no line of the script asked for.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Leftover {
+    /// Nobody's business, as in the original tool.
+    Ignored,
+    /// A failure.
+    Refused,
+}
+
+impl Options {
+    /// Defaults with this profile.
+    pub fn new(profile: Profile) -> Options {
+        Options { profile, tolerance: 4_000, leftover: Leftover::Ignored, extra: Vec::new() }
+    }
+}
+
+/// Runs a script with default options.
+pub fn run(script: &Script, profile: &Profile) -> Outcome {
+    run_with(script, &Options::new(profile.clone()))
+}
+
+/// Runs a script.
+pub fn run_with(script: &Script, options: &Options) -> Outcome {
+    let setup = match Setup::of(script, &options.extra) {
+        Ok(setup) => setup,
+        Err((line, message)) => return Outcome::unusable(&script.file, line, &message),
+    };
+    let mut engine = Engine::new(setup, options);
+    let verdict = match engine.play(script, options) {
+        Ok(()) => Verdict::Pass,
+        Err(failure) => Verdict::Fail(failure),
+    };
+    let elapsed = engine.now.since(START);
+    Outcome { file: script.file.clone(), verdict, notes: engine.profile.notes, elapsed }
+}
+
+/// When scripts begin: late enough for every clock of the stack to have an earlier value.
+const START: Instant = Instant::from_millis(1_000_000);
+/// The peer's initial sequence number: every script crosses the wrap early.
+const PEER_ISN: Seq = Seq::new(0xffff_fe00);
+/// Port of the first peer.
+const PEER_PORT: u16 = 52_000;
+/// Waited for a packet beyond its time, only to tell when it comes.
+const GRACE: i64 = 2_000_000;
+/// `*`: waited for at most.
+const PATIENCE: i64 = 1_000_000_000;
+/// Timer turns of one script; a stack whose timers do not stop is broken.
+const MOST_TURNS: u32 = 2_000_000;
+
+type Step<T = ()> = Result<T, Box<Failure>>;
+
+/// A packet that the stack sent.
+struct Sent {
+    at: Instant,
+    seg: OutSegment,
+    why: Option<Why>,
+}
+
+/// A call that has not returned.
+struct Waiting<'s> {
+    op: Op,
+    call: &'s Call,
+    event: &'s Event,
+    /// When it has to return.
+    until: Instant,
+}
+
+struct Engine<'s> {
+    setup: Setup,
+    profile: Profile,
+    tolerance: i64,
+    stack: Stack,
+    trace: Trace,
+    sys: Sys,
+    now: Instant,
+    /// Time of the last event, microseconds since the start.
+    last: i64,
+    sent: VecDeque<Sent>,
+    flows: Vec<Flow>,
+    waiting: Option<Waiting<'s>>,
+    variables: Variables,
+    turns: u32,
+    broken: Option<String>,
+}
+
+#[derive(Default)]
+struct Sink(Vec<Vec<u8>>);
+
+impl TxSink for Sink {
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn push(&mut self, head: &[u8], payload: &[&[u8]], _: TxMeta) {
+        let mut packet = head.to_vec();
+        payload.iter().for_each(|p| packet.extend_from_slice(p));
+        self.0.push(packet);
+    }
+}
+
+fn at(micros: i64) -> Instant {
+    START + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+fn micros(t: Instant) -> i64 {
+    i64::try_from(t.since(START).as_micros()).unwrap_or(i64::MAX)
+}
+
+fn show_time(micros: i64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+impl<'s> Engine<'s> {
+    fn new(setup: Setup, options: &Options) -> Engine<'s> {
+        let profile = options.profile.clone();
+        let trace = Trace::new(setup.mtu);
+        let config = StackConfig {
+            tcp: profile.tcp.clone(),
+            addrs: vec![Cidr { addr: setup.addrs.local, prefix: setup.prefix }],
+            ..StackConfig::default()
+        };
+        let secrets = std::array::from_fn(|i| (i as u8).wrapping_mul(37) ^ 0x5a);
+        let mut stack = Stack::new(config, Caps::plain(setup.mtu), Secrets(secrets));
+        stack.set_probe(Some(Box::new(trace.clone())));
+        let tolerance = setup.tolerance.unwrap_or(options.tolerance);
+        Engine {
+            setup,
+            profile,
+            tolerance,
+            stack,
+            trace,
+            sys: Sys::default(),
+            now: START,
+            last: 0,
+            sent: VecDeque::new(),
+            flows: Vec::new(),
+            waiting: None,
+            variables: Variables::new(),
+            turns: 0,
+            broken: None,
+        }
+    }
+
+    fn play(&mut self, script: &'s Script, options: &Options) -> Step {
+        if self.setup.dry {
+            return Ok(());
+        }
+        for event in &script.events {
+            self.event(event)?;
+        }
+        if let Some(waiting) = &self.waiting {
+            let event = waiting.event;
+            let until = waiting.until + self.slack(0);
+            self.advance(event, until)?;
+            self.still_waiting()?;
+        }
+        if options.leftover == Leftover::Refused
+            && let Some(event) = script.events.last()
+            && let Some(sent) = self.take_sent(None)
+        {
+            let actual = self.show(&sent.seg, 0);
+            let what = "a segment that the script does not mention";
+            return Err(self.differs(event, what, "nothing".into(), self.timed(sent.at, &actual, sent.why)));
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &'s Event) -> Step {
+        let (from, to) = match event.when {
+            When::Absolute(t) => (t, t),
+            When::Relative(d) => (self.last.saturating_add(d), self.last.saturating_add(d)),
+            When::AbsoluteRange(a, b) => (a, b),
+            When::RelativeRange(a, b) => (self.last.saturating_add(a), self.last.saturating_add(b)),
+            When::Any => (0, PATIENCE),
+        };
+        let slack = self.slack(from.saturating_sub(self.last));
+        if let What::Packet(packet) = &event.what
+            && packet.dir == Direction::Out
+        {
+            let came = self.expect(event, packet, from, to, slack)?;
+            self.last = match event.when {
+                When::Absolute(_) | When::Relative(_) => from,
+                _ => came,
+            };
+            return Ok(());
+        }
+        if from < self.last {
+            return Err(self.fail(event, FailureKind::Script, "this is earlier than the event before"));
+        }
+        self.advance(event, at(from))?;
+        let until = event.until.map(|u| match event.when {
+            When::Relative(_) => at(self.last.saturating_add(u)),
+            _ => at(u),
+        });
+        self.last = from;
+        match &event.what {
+            What::Packet(packet) => self.inject(event, packet),
+            What::Call(call) => self.call(event, call, until, slack),
+            What::Code(code) => self.code(event, code),
+            What::Command(command) => match sysctl::run(command, &mut self.profile) {
+                Ok(()) => {
+                    *self.stack.tcp_config_mut() = self.profile.tcp.clone();
+                    Ok(())
+                }
+                Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
+            },
+        }
+    }
+
+    /// By how much an event this long after the one before may be off: an eighth of the way at least.
+    fn slack(&self, distance: i64) -> Duration {
+        Duration::from_micros(u64::try_from(self.tolerance.max(distance / 8)).unwrap_or(0))
+    }
+
+    // -- failures
+
+    fn fail(&self, event: &Event, kind: FailureKind, what: &str) -> Box<Failure> {
+        let said = self.trace.said().into_iter().map(|(t, s)| format!("{} {s}", show_time(micros(t)))).collect();
+        Box::new(Failure {
+            kind,
+            line: event.line,
+            text: event.text.clone(),
+            what: what.into(),
+            expected: String::new(),
+            actual: String::new(),
+            said,
+        })
+    }
+
+    fn differs(&self, event: &Event, what: &str, expected: String, actual: String) -> Box<Failure> {
+        let mut failure = self.fail(event, FailureKind::Differs, what);
+        (failure.expected, failure.actual) = (expected, actual);
+        failure
+    }
+
+    fn timed(&self, t: Instant, text: &str, why: Option<Why>) -> String {
+        let why = why.map_or(String::new(), |w| format!("   ({w:?})"));
+        format!("{} {text}{why}", show_time(micros(t)))
+    }
+
+    // -- time
+
+    fn world(&mut self) -> (&mut Sys, World<'_>) {
+        let world = World {
+            stack: &mut self.stack,
+            now: self.now,
+            profile: &self.profile,
+            trace: &self.trace,
+            addrs: &self.setup.addrs,
+        };
+        (&mut self.sys, world)
+    }
+
+    /// Takes what the stack wants to send now.
+    fn pump(&mut self) {
+        let mut sink = Sink::default();
+        while self.stack.poll_transmit(self.now, 256, &mut sink) == More::Pending {}
+        // One reason for each segment, in the same order; other packets have none.
+        let mut whys = self.trace.take_whys();
+        for packet in sink.0 {
+            match wire::parse(&packet) {
+                Parsed::Tcp(seg) => {
+                    let why = whys.pop_front();
+                    if !self.flows.iter().any(|f| f.tuple == seg.tuple) && seg.flags.has(Flags::SYN) {
+                        self.flows.push(Flow::new(seg.tuple, PEER_ISN));
+                    }
+                    self.sent.push_back(Sent { at: self.now, seg, why });
+                }
+                Parsed::Other => {}
+                Parsed::Broken(why) => self.broken = Some(why),
+            }
+        }
+        let (sys, mut world) = self.world();
+        sys.observe(&mut world);
+    }
+
+    /// Sends, lets a waiting call go on, and sends again what that made due.
+    fn settle(&mut self, event: &Event) -> Step {
+        self.pump();
+        if let Some(why) = self.broken.take() {
+            return Err(self.differs(event, "the stack sent a broken packet", "a packet".into(), why));
+        }
+        let Some(Waiting { op, call, event, until }) = self.waiting.take() else { return Ok(()) };
+        let (sys, mut world) = self.world();
+        match sys.attempt(&mut world, op) {
+            Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
+            Ok(Progress::Waits(op)) => {
+                self.waiting = Some(Waiting { op, call, event, until });
+                self.pump();
+                Ok(())
+            }
+            Ok(Progress::Done(ret)) => {
+                self.pump();
+                self.returned(event, call, &ret, Some(until))
+            }
+        }
+    }
+
+    /// One turn of the clock to the next thing that happens by itself, not beyond `to`. False: nothing will.
+    fn turn(&mut self, event: &Event, to: Instant) -> Step<bool> {
+        let call = self.waiting.as_ref().map_or(Instant::NEVER, |w| Sys::deadline(&w.op));
+        let next = self.stack.poll_timeout().min(call);
+        if next > to {
+            return Ok(false);
+        }
+        self.turns += 1;
+        if self.turns > MOST_TURNS {
+            return Err(self.fail(event, FailureKind::Differs, "the stack's timers do not come to rest"));
+        }
+        self.now = self.now.max(next);
+        self.stack.on_timeout(self.now);
+        self.settle(event)?;
+        Ok(true)
+    }
+
+    /// Lets time pass.
+    fn advance(&mut self, event: &Event, to: Instant) -> Step {
+        if let Some(waiting) = &self.waiting {
+            let limit = waiting.until + self.slack(0);
+            if limit < to {
+                while self.turn(event, limit)? {}
+                self.now = self.now.max(limit);
+                self.still_waiting()?;
+            }
+        }
+        while self.turn(event, to)? {}
+        self.now = self.now.max(to);
+        Ok(())
+    }
+
+    /// A call that should have returned by now has not.
+    fn still_waiting(&mut self) -> Step {
+        match self.waiting.take() {
+            None => Ok(()),
+            Some(waiting) => {
+                let expected = format!("{} at {}", waiting.call.result, show_time(micros(waiting.until)));
+                let actual = format!("still waiting at {}", show_time(micros(self.now)));
+                Err(self.differs(waiting.event, "the call does not return", expected, actual))
+            }
+        }
+    }
+
+    // -- calls
+
+    fn call(&mut self, event: &'s Event, call: &'s Call, until: Option<Instant>, slack: Duration) -> Step {
+        if self.waiting.is_some() {
+            self.advance(event, self.now + slack)?;
+            self.still_waiting()?;
+        }
+        let (sys, mut world) = self.world();
+        let progress = sys.begin(&mut world, call).and_then(|op| sys.attempt(&mut world, op));
+        match progress {
+            Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
+            Ok(Progress::Done(ret)) => {
+                self.pump();
+                self.returned(event, call, &ret, until)
+            }
+            Ok(Progress::Waits(op)) => match until {
+                None => Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into())),
+                Some(until) => {
+                    self.waiting = Some(Waiting { op, call, event, until });
+                    self.settle(event)
+                }
+            },
+        }
+    }
+
+    fn returned(&mut self, event: &Event, call: &Call, ret: &Ret, until: Option<Instant>) -> Step {
+        let show = |value: i64, errno: Option<&str>| match errno {
+            Some(errno) => format!("{value} {errno}"),
+            None => value.to_string(),
+        };
+        let actual = show(ret.value, ret.errno);
+        if call.result != Expr::Ellipsis {
+            let expected = match number(&call.result) {
+                Ok(n) => n,
+                Err(why) => return Err(self.fail(event, FailureKind::Script, &why)),
+            };
+            let wanted = show(expected, call.errno.as_deref());
+            let errno_differs = call.errno.is_some() && call.errno.as_deref() != ret.errno;
+            if expected != ret.value || errno_differs {
+                let what = format!("{} returned something else", call.name);
+                return Err(self.differs(event, &what, wanted, actual));
+            }
+        }
+        if let Some(wrong) = ret.wrong.first() {
+            let what = format!("{}: {} differs", call.name, wrong.what);
+            return Err(self.differs(event, &what, wrong.expected.clone(), wrong.actual.clone()));
+        }
+        if let Some(until) = until {
+            let off = self.now.since(until).max(until.since(self.now));
+            if off > self.slack(micros(until) - self.last) {
+                let expected = format!("return at {}", show_time(micros(until)));
+                let actual = format!("returned {actual} at {}", show_time(micros(self.now)));
+                return Err(self.differs(event, "the call returned at another time", expected, actual));
+            }
+        }
+        Ok(())
+    }
+
+    fn code(&mut self, event: &Event, text: &str) -> Step {
+        let (sys, mut world) = self.world();
+        let fields = sys.tcp_info(&mut world).unwrap_or_default();
+        let lookup = |name: &str| fields.get(name).copied();
+        match code::run(text, &mut self.variables, &lookup) {
+            Ok(()) => Ok(()),
+            Err(Trouble::NotUnderstood(what)) => {
+                Err(self.fail(event, FailureKind::Unsupported, &format!("code not understood: {what}")))
+            }
+            Err(Trouble::False { assertion, values }) => {
+                Err(self.differs(event, "the assertion does not hold", assertion, values))
+            }
+        }
+    }
+
+    // -- packets in
+
+    fn inject(&mut self, event: &Event, packet: &Packet) -> Step {
+        if !packet.outer.is_empty() {
+            return Err(self.fail(event, FailureKind::Unsupported, "tunnels are not supported"));
+        }
+        let (bytes, len) = match &packet.body {
+            Body::Udp(_) => return Err(self.fail(event, FailureKind::Unsupported, "UDP is not supported")),
+            Body::Icmp(spec) => {
+                let index = self.flow_for(packet, None);
+                let Some(flow) = self.flows.get(index) else { return Ok(()) };
+                self.trace.set_icmp_errno(icmp_errno(spec.kind.as_str(), spec.code.as_deref()));
+                (wire::icmp_packet(spec, flow, &packet.ip), 0)
+            }
+            Body::Tcp(spec) => {
+                let index = self.flow_for(packet, Some(spec));
+                let Some(flow) = self.flows.get_mut(index) else { return Ok(()) };
+                (segment_in(spec, flow).and_then(|s| s.packet(&packet.ip)), spec.len)
+            }
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(why) => return Err(self.fail(event, FailureKind::Script, &why)),
+        };
+        let merged = self.setup.merged.filter(|mss| u32::from(*mss) < len).and_then(NonZeroU16::new);
+        let frame = RxFrame { bytes: &bytes, meta: RxMeta { gro: merged, ..RxMeta::default() } };
+        self.stack.on_packet(self.now, frame);
+        self.settle(event)
+    }
+
+    /// The flow that an incoming packet belongs to; a new one if it begins one.
+    fn flow_for(&mut self, packet: &Packet, spec: Option<&TcpSpec>) -> usize {
+        let addrs = self.setup.addrs;
+        if let Some((source, destination)) = packet.ports {
+            let tuple = Tuple {
+                local: Endpoint::new(addrs.local, destination),
+                remote: Endpoint::new(addrs.remote, source),
+            };
+            let known = self.flows.iter().position(|f| f.tuple == tuple);
+            return known.unwrap_or_else(|| self.add_flow(tuple));
+        }
+        let begins = spec.is_some_and(|s| s.flags.has(Flags::SYN) && !s.flags.has(Flags::ACK));
+        let current = self.flows.len().checked_sub(1);
+        if let Some(index) = current
+            && let Some(flow) = self.flows.get(index)
+        {
+            // The very first number again after the connection is over: a new peer, not an old segment.
+            let again = begins && spec.is_some_and(|s| s.seq.wrapping_add(1) == flow.peer_text) && flow.knows_ours();
+            let mut state = None;
+            self.stack.for_each_record(&mut |t, s| {
+                if *t == flow.tuple {
+                    state = Some(s);
+                }
+            });
+            if !(again && matches!(state, None | Some(State::TimeWait))) {
+                return index;
+            }
+        }
+        let port = PEER_PORT.wrapping_add(self.flows.len() as u16);
+        self.add_flow(Tuple {
+            local: Endpoint::new(addrs.local, addrs.bind_port),
+            remote: Endpoint::new(addrs.remote, port),
+        })
+    }
+
+    fn add_flow(&mut self, tuple: Tuple) -> usize {
+        self.flows.push(Flow::new(tuple, PEER_ISN));
+        self.flows.len() - 1
+    }
+
+    // -- packets out
+
+    /// The oldest segment that was sent and not asked for yet, of this flow if one is named.
+    fn take_sent(&mut self, tuple: Option<&Tuple>) -> Option<Sent> {
+        while let Some(sent) = self.sent.pop_front() {
+            let ours = match tuple {
+                Some(tuple) => sent.seg.tuple == *tuple,
+                None => self.flows.iter().any(|f| f.tuple == sent.seg.tuple),
+            };
+            if ours {
+                return Some(sent);
+            }
+        }
+        None
+    }
+
+    /// The next segment of the flow, if one comes before `limit`.
+    fn wait_for_sent(&mut self, event: &Event, ports: Option<(u16, u16)>, limit: Instant) -> Step<Option<Sent>> {
+        loop {
+            let tuple = match ports {
+                Some((source, destination)) => {
+                    let (local, remote) = (self.setup.addrs.local, self.setup.addrs.remote);
+                    let (local, remote) = (Endpoint::new(local, source), Endpoint::new(remote, destination));
+                    Some(Tuple { local, remote })
+                }
+                None => self.flows.last().map(|f| f.tuple),
+            };
+            if let Some(tuple) = tuple
+                && let Some(sent) = self.take_sent(Some(&tuple))
+            {
+                return Ok(Some(sent));
+            }
+            if !self.turn(event, limit)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A packet that has to come. Returns when it came.
+    fn expect(&mut self, event: &Event, packet: &Packet, from: i64, to: i64, slack: Duration) -> Step<i64> {
+        let spec = match &packet.body {
+            Body::Tcp(spec) if packet.outer.is_empty() => spec,
+            _ => {
+                let what = "only TCP segments can be expected";
+                return Err(self.fail(event, FailureKind::Unsupported, what));
+            }
+        };
+        let expected = format!("{} {}", show_time(from), Shown::of_spec(spec));
+        let limit = at(to) + slack + Duration::from_micros(GRACE.unsigned_abs());
+        let Some(mut sent) = self.wait_for_sent(event, packet.ports, limit)? else {
+            return Err(self.differs(event, "no segment was sent", expected, "nothing".into()));
+        };
+        let came = sent.at;
+        let glued = self.glue(event, packet, spec, &mut sent, limit)?;
+        let Some(index) = self.flows.iter().position(|f| f.tuple == sent.seg.tuple) else {
+            return Err(self.fail(event, FailureKind::Differs, "a segment of an unknown connection"));
+        };
+        let limits = Limits { tick: self.setup.tick, tolerance: self.tolerance, glued };
+        let shown = self.flows.get(index).map(|f| Shown::of_segment(&sent.seg, f, spec.seq));
+        let (Some(shown), Some(flow)) = (shown, self.flows.get_mut(index)) else { return Ok(from) };
+        let actual = shown.to_string();
+        let found = difference(spec, &packet.ip, &shown, &sent.seg, flow, &limits);
+        if found.is_none() {
+            if sent.seg.flags.has(Flags::SYN) {
+                flow.learn_ours(spec.seq, sent.seg.seq);
+            }
+            learn_stamps(spec, &sent.seg, flow);
+        }
+        let actual = self.timed(came, &actual, sent.why);
+        if let Some(what) = found {
+            return Err(self.differs(event, &format!("another {what}"), expected, actual));
+        }
+        if came + slack < at(from) {
+            return Err(self.differs(event, "the segment came too early", expected, actual));
+        }
+        if came > at(to) + slack {
+            return Err(self.differs(event, "the segment came too late", expected, actual));
+        }
+        // The clock stands at the event even if its packet was sent before.
+        Ok(micros(came))
+    }
+
+    /// Adds the segments that follow without a gap, until there is as much text as is expected. A device with
+    /// segmentation offload would have got them as one.
+    fn glue(
+        &mut self,
+        event: &Event,
+        packet: &Packet,
+        spec: &TcpSpec,
+        sent: &mut Sent,
+        limit: Instant,
+    ) -> Step<bool> {
+        let mut glued = false;
+        while !self.setup.strict_segments
+            && !sent.seg.text.is_empty()
+            && (sent.seg.text.len() as u64) < u64::from(spec.len)
+        {
+            let Some(next) = self.wait_for_sent(event, packet.ports, limit)? else { break };
+            let end = sent.seg.seq + sent.seg.text.len() as u32;
+            let whole = sent.seg.text.len() + next.seg.text.len();
+            if next.seg.seq != end || next.seg.text.is_empty() || whole as u64 > u64::from(spec.len) {
+                self.sent.push_front(next);
+                break;
+            }
+            let text = std::mem::take(&mut sent.seg.text);
+            let seq = sent.seg.seq;
+            sent.seg = next.seg;
+            sent.seg.seq = seq;
+            sent.seg.text.splice(0..0, text);
+            glued = true;
+        }
+        Ok(glued)
+    }
+
+    fn show(&self, seg: &OutSegment, syn_at: u32) -> String {
+        match self.flows.iter().find(|f| f.tuple == seg.tuple) {
+            Some(flow) => Shown::of_segment(seg, flow, syn_at).to_string(),
+            None => format!("a segment from {} to {}", seg.tuple.local, seg.tuple.remote),
+        }
+    }
+}
+
+/// The script names the stack's timestamps: later echoes use these names.
+fn learn_stamps(spec: &TcpSpec, seg: &OutSegment, flow: &mut Flow) {
+    let wire = seg.opts.iter().find_map(|o| match o {
+        Opt::Ts { val, .. } => Some(*val),
+        _ => None,
+    });
+    if let (OptSpec::List(list), Some(wire)) = (&spec.opts, wire) {
+        for opt in list {
+            if let Opt::Ts { val, .. } = opt {
+                flow.learn_stamp(*val, wire);
+            }
+        }
+    }
+}
+
+/// A segment of the script with numbers of the wire.
+fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
+    let syn = spec.flags.has(Flags::SYN);
+    if syn && !flow.knows_ours() || syn && spec.flags.has(Flags::ACK) {
+        flow.peer_text = spec.seq.wrapping_add(1);
+    }
+    let place = spec.seq.wrapping_add(u32::from(syn)).wrapping_sub(flow.peer_text);
+    let mut opts = Vec::new();
+    if let OptSpec::List(list) = &spec.opts {
+        for opt in list {
+            opts.push(match opt {
+                Opt::Sack(blocks) => {
+                    let wire = |n: u32| flow.our_to_wire(n).raw();
+                    Opt::Sack(blocks.iter().map(|(l, r)| (wire(*l), wire(*r))).collect())
+                }
+                Opt::Ts { val, ecr } => {
+                    let wire = flow.echo_to_wire(*ecr);
+                    let ecr = wire.ok_or_else(|| format!("no TS val {ecr} was expected before: nothing to echo"))?;
+                    Opt::Ts { val: *val, ecr }
+                }
+                other => other.clone(),
+            });
+        }
+    }
+    Ok(InSegment {
+        tuple: flow.tuple,
+        flags: spec.flags,
+        seq: flow.peer_to_wire(spec.seq),
+        ack: spec.ack.map_or(Seq::new(0), |a| flow.our_to_wire(a)),
+        win: spec.win.unwrap_or(0),
+        urg: spec.urg.unwrap_or(0),
+        opts,
+        text: seq::octets(place, spec.len as usize),
+    })
+}
+
+/// What Linux makes of an ICMP error (RFC 1122 4.2.3.9, ip(7)).
+fn icmp_errno(kind: &str, code: Option<&str>) -> Option<&'static str> {
+    match (kind, code.unwrap_or("net_unreachable")) {
+        ("unreachable" | "3", "net_unreachable" | "net_unknown" | "no_route" | "net_prohibited" | "0") => {
+            Some("ENETUNREACH")
+        }
+        ("unreachable" | "3", "protocol_unreachable" | "2") => Some("ENOPROTOOPT"),
+        ("unreachable" | "3", "port_unreachable") => Some("ECONNREFUSED"),
+        ("unreachable" | "3", "frag_needed") => Some("EMSGSIZE"),
+        ("unreachable" | "3", "source_route_failed") => Some("EOPNOTSUPP"),
+        ("unreachable" | "3", "admin_prohibited") => Some("EACCES"),
+        ("unreachable" | "3" | "time_exceeded" | "11", _) => Some("EHOSTUNREACH"),
+        ("parameter_problem" | "12", _) => Some("EPROTO"),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! How a run ended, in words for people and for machines.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+/// How a script ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The script.
+    pub file: String,
+    /// Whether everything happened as it says.
+    pub verdict: Verdict,
+    /// What was recognised and is not modelled.
+    pub notes: Vec<String>,
+    /// Virtual time that passed.
+    pub elapsed: Duration,
+}
+
+/// Whether everything happened as the script says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It did.
+    Pass,
+    /// It did not.
+    Fail(Box<Failure>),
+}
+
+/// What kind of failure.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum FailureKind {
+    /// The script is not in the language.
+    Script,
+    /// The script asks for something that does not exist here.
+    Unsupported,
+    /// Something else happened.
+    Differs,
+}
+
+/// Where and how a script failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// Line of the script.
+    pub line: u32,
+    /// That event's text.
+    pub text: String,
+    /// What is wrong, in a phrase.
+    pub what: String,
+    /// What the script wants.
+    pub expected: String,
+    /// What happened.
+    pub actual: String,
+    /// What the stack said last, oldest first: its reasons.
+    pub said: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether the script passed.
+    pub fn passed(&self) -> bool {
+        self.verdict == Verdict::Pass
+    }
+
+    /// An outcome of a script that could not even begin.
+    pub fn unusable(file: &str, line: u32, message: &str) -> Outcome {
+        Outcome {
+            file: file.into(),
+            verdict: Verdict::Fail(Box::new(Failure {
+                kind: FailureKind::Script,
+                line,
+                text: String::new(),
+                what: message.into(),
+                expected: String::new(),
+                actual: String::new(),
+                said: Vec::new(),
+            })),
+            notes: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// One line for a pass; for a failure both sides, one below the other, and the stack's reasons.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = match &self.verdict {
+            Verdict::Pass => return write!(f, "ok   {}", self.file),
+            Verdict::Fail(failure) => failure,
+        };
+        write!(f, "FAIL {}:{}: {}", self.file, failure.line, failure.what)?;
+        if !failure.text.is_empty() {
+            write!(f, "\n     script    {}", failure.text)?;
+        }
+        if !failure.expected.is_empty() || !failure.actual.is_empty() {
+            write!(f, "\n     expected  {}\n     actual    {}", failure.expected, failure.actual)?;
+        }
+        for said in &failure.said {
+            write!(f, "\n     stack     {said}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Outcomes as a JUnit report.
+pub fn junit(outcomes: &[Outcome]) -> String {
+    let failed = outcomes.iter().filter(|o| !o.passed()).count();
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        xml,
+        "<testsuite name=\"synfin script\" tests=\"{}\" failures=\"{failed}\">",
+        outcomes.len()
+    );
+    for o in outcomes {
+        let seconds = o.elapsed.as_secs();
+        let micros = o.elapsed.subsec_micros();
+        let _ = write!(xml, "  <testcase name=\"{}\" time=\"{seconds}.{micros:06}\"", escape(&o.file));
+        match &o.verdict {
+            Verdict::Pass => xml.push_str("/>\n"),
+            Verdict::Fail(failure) => {
+                let (what, text) = (escape(&failure.what), escape(&o.to_string()));
+                let _ = writeln!(xml, ">\n    <failure message=\"{what}\">{text}</failure>\n  </testcase>");
+            }
+        }
+    }
+    xml.push_str("</testsuite>\n");
+    xml
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() && c != '\n' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;
