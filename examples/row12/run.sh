@@ -9,7 +9,8 @@ fi
 
 synfin=${SYNFIN:-synfin}
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+started=
+trap 'kill $started 2>/dev/null || true; rm -rf "$work"' EXIT
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -35,11 +36,22 @@ wait_for() {
     done
 }
 
+# wait_for_listener: until a program of Linux's TCP listens on port 5000 (hexadecimal 1388, state 0A), 5 s at most.
+wait_for_listener() {
+    tries=0
+    until grep -q ':1388 .* 0A ' /proc/net/tcp /proc/net/tcp6; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { echo "FAILED: server.py does not listen"; exit 1; }
+        sleep 0.05
+    done
+}
+
 # round NAME OURS PREFIX LINUX OURS2: all roles over one IP version.
 round() {
     # Ours serves, Python's connects.
     "$synfin" serve hello --port 5000 --address "$2/$3" >"$work/serve" 2>&1 &
     serve=$!
+    started="$started $serve"
     wait_for "$work/serve" Serving
     python3 client.py "$2" 5000 >"$work/client"
     expect "$1: client.py hears our server" "$work/client" "server said: hello"
@@ -55,7 +67,8 @@ round() {
     # Python's serves, ours connects.
     python3 -u server.py "$6" 5000 >"$work/server" &
     server=$!
-    sleep 0.5
+    started="$started $server"
+    wait_for_listener
     printf byebye | "$synfin" connect "$4" 5000 --address "$2/$3" >"$work/connect"
     wait "$server"
     expect "$1: our client hears server.py" "$work/connect" hello

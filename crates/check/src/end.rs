@@ -359,6 +359,14 @@ impl End {
         self.live && self.conn.as_ref().is_some_and(Connection::wants_transmit)
     }
 
+    /// Whether [`End::emit`] would do something: send, or arm a timer.
+    pub fn can_emit(&self, sc: &Scenario, now: Instant) -> bool {
+        let mut trial = self.clone();
+        trial.sent.clear();
+        self.wants_emit()
+            && (trial.emit(sc, now).is_err() || !trial.sent.is_empty() || trial.deadline() != self.deadline())
+    }
+
     /// One turn of the sender.
     pub fn emit(&mut self, sc: &Scenario, now: Instant) -> Result<(), Fault> {
         self.send_one(sc, now)?;

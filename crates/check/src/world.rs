@@ -146,9 +146,11 @@ impl World {
         self.check(sc)
     }
 
-    /// Nothing is on its way and no application is about to call: time may pass at no cost. A late reader sleeps.
+    /// Nothing is on its way or about to be sent, no application is about to call: time may pass at no cost. A late reader sleeps.
     fn is_quiet(&self, sc: &Scenario) -> bool {
-        self.net.iter().all(Vec::is_empty) && !self.ends.iter().any(|e| e.can_call(sc))
+        let late = sc.emission == Emission::Late;
+        let busy = |e: &End| e.can_call(sc) || (late && e.can_emit(sc, self.now));
+        self.net.iter().all(Vec::is_empty) && !self.ends.iter().any(busy)
     }
 
     fn fire(&mut self, sc: &Scenario, e: usize) -> Result<(), Fault> {

@@ -14,18 +14,20 @@ pub mod pair;
 pub mod ranges;
 pub mod reassembly;
 pub mod scoreboard;
+pub mod script;
 pub mod segment_parse;
 
 /// A target: its name, which is that of its corpus folder, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("endpoint", endpoint::run),
     ("packet", packet::run),
     ("pair", pair::run),
     ("ranges", ranges::run),
     ("reassembly", reassembly::run),
     ("scoreboard", scoreboard::run),
+    ("script", script::run),
     ("segment_parse", segment_parse::run),
 ];

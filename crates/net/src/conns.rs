@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::demux::TupleHash;
 use crate::ip_out::IpFields;
 use crate::limiter::Permit;
-use crate::records::{Holder, Link, Record, Slot};
+use crate::records::{Holder, Link, Peer, Record, Slot};
 use crate::reply::{Cause, TcpReply};
 use crate::wheel::Wheel;
 use crate::{ConnId, ListenerId, Stack};
@@ -38,8 +38,10 @@ impl Stack {
     /// Gives a connection a slot; the caller enters it into the demultiplexer.
     pub(crate) fn add_connection(&mut self, conn: Connection, hash: TupleHash, holder: Holder) -> u32 {
         let flow = self.flow(conn.tuple());
-        let slot =
-            Slot { conn, hash, timer: None, armed: Instant::NEVER, holder, link: Link::Up, told: 0, flow };
+        let outside = self.routes.is_valid_source(conn.tuple().remote.addr);
+        let peer = if outside { Peer::Outside } else { Peer::Elsewhere };
+        let (timer, armed, link) = (None, Instant::NEVER, Link::Up);
+        let slot = Slot { conn, hash, timer, armed, holder, link, peer, told: 0, flow };
         self.records.conns.insert(slot).index
     }
 
@@ -126,13 +128,6 @@ impl Stack {
         }
         if slot.holder == Holder::Application && slot.news() {
             self.events.push(index << 1);
-        }
-    }
-
-    /// A connection that had nothing to send after all may wait for a timer instead.
-    pub(crate) fn rearm(&mut self, index: u32) {
-        if let Some(slot) = self.records.conns.at_mut(index) {
-            arm(&mut self.wheel, index, slot, self.env.now);
         }
     }
 
@@ -283,7 +278,7 @@ impl Stack {
 
 /// Arms a connection's timer if it would fire too late. Lazily: one that fires too early finds the later deadline and
 /// is armed again.
-fn arm(wheel: &mut Wheel, index: u32, slot: &mut Slot, now: Instant) {
+pub(crate) fn arm(wheel: &mut Wheel, index: u32, slot: &mut Slot, now: Instant) {
     // Whatever a connection says, its timer cannot keep one turn busy for ever.
     let deadline = slot.conn.poll_timeout().max(now + SOONEST);
     if deadline < slot.armed {

@@ -80,8 +80,12 @@ impl Stack {
         }
     }
 
+    // With `parse`: otherwise what the header says goes through memory between the two.
+    #[inline(always)]
     fn ip_in(&mut self, frame: RxFrame<'_>, via: Via) -> Result<(), DropReason> {
         match parse(frame, via)? {
+            // A connection that the segment belongs to has proved its addresses already.
+            Ip::Whole(d) if d.protocol == TCP => self.tcp_in(&d),
             Ip::Whole(d) => {
                 self.check_addresses(d.src, d.dst, frame.meta, via)?;
                 self.datagram_in(&d)
@@ -112,7 +116,13 @@ impl Stack {
     }
 
     /// RFC 9293 MUST-57 and MUST-63, RFC 1122 3.2.1.3, 3.3.6: from one host to this one alone.
-    fn check_addresses(&self, src: Addr, dst: Addr, meta: RxMeta, via: Via) -> Result<(), DropReason> {
+    pub(crate) fn check_addresses(
+        &self,
+        src: Addr,
+        dst: Addr,
+        meta: RxMeta,
+        via: Via,
+    ) -> Result<(), DropReason> {
         match self.routes.destination(dst) {
             Destination::Ours if meta.link_broadcast => return Err(DropReason::BroadcastDestination),
             Destination::Ours => {}
@@ -154,6 +164,8 @@ impl Stack {
     }
 }
 
+// For every packet, at one place.
+#[inline(always)]
 fn parse(frame: RxFrame<'_>, via: Via) -> Result<Ip<'_>, DropReason> {
     let RxFrame { bytes, meta } = frame;
     let packet = Some(bytes);

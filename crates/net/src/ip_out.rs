@@ -52,22 +52,24 @@ pub(crate) struct IpFields {
 }
 
 /// An IP header in front of `len` octets, at the start of `out`; returns its length.
+#[inline]
 fn emit_ip(out: &mut [u8; MAX_HEAD], src: Addr, dst: Addr, protocol: u8, ip: IpFields, len: u16) -> usize {
     if dst.is_v4() {
         let head = ipv4::Head { src, dst, protocol, ttl: ip.ttl, tos: ip.tos };
-        put(out, 0, &head.emit(len))
+        put(out, head.emit(len))
     } else {
         let head = ipv6::Head { src, dst, protocol, hop_limit: ip.ttl, traffic_class: ip.tos, flow: ip.flow };
-        put(out, 0, &head.emit(len))
+        put(out, head.emit(len))
     }
 }
 
-/// Copies `bytes` to `at`; returns where they end.
-fn put(out: &mut [u8; MAX_HEAD], at: usize, bytes: &[u8]) -> usize {
-    if let Some(place) = out.get_mut(at..at + bytes.len()) {
-        place.copy_from_slice(bytes);
+/// Copies a header to the start; returns its length.
+#[inline]
+fn put<const N: usize>(out: &mut [u8; MAX_HEAD], head: [u8; N]) -> usize {
+    if let Some(place) = out.first_chunk_mut() {
+        *place = head;
     }
-    at + bytes.len()
+    N
 }
 
 /// Sends a segment; `text` are its slices, `gso` the octets of text in each part that the device has to make of it
@@ -81,9 +83,11 @@ pub(crate) fn send_tcp(
     text: &[&[u8]],
     gso: u16,
 ) {
-    let mut tcp = [0; Head::MAX_LEN];
-    let tcp_len = head.emit(Ports { src: tuple.local.port, dst: tuple.remote.port }, &mut tcp);
-    let Some(tcp) = tcp.get_mut(..tcp_len) else { return };
+    let mut out = [0; MAX_HEAD];
+    let start = usize::from(header_len(tuple.remote.addr));
+    let Some(place) = out.get_mut(start..).and_then(|t| t.first_chunk_mut()) else { return };
+    let tcp_len = head.emit(Ports { src: tuple.local.port, dst: tuple.remote.port }, place);
+    let Some(tcp) = place.get_mut(..tcp_len) else { return };
     let len = tcp_len + text.iter().map(|t| t.len()).sum::<usize>();
     let sum = Sum::pseudo(tuple.local.addr, tuple.remote.addr, TCP, len as u32);
     // The header has an even length, so the text's sum can follow it.
@@ -91,12 +95,10 @@ pub(crate) fn send_tcp(
     if let Some(place) = tcp.get_mut(usize::from(CHECKSUM_AT)..).and_then(|t| t.first_chunk_mut()) {
         *place = field.to_be_bytes();
     }
-    let mut out = [0; MAX_HEAD];
-    let start = emit_ip(&mut out, tuple.local.addr, tuple.remote.addr, TCP, ip, len as u16);
-    let end = put(&mut out, start, tcp);
+    emit_ip(&mut out, tuple.local.addr, tuple.remote.addr, TCP, ip, len as u16);
     let checksum = caps.tx_checksum.then_some(TxChecksum { start: start as u16, offset: CHECKSUM_AT });
     let gso = NonZeroU16::new(gso).map(|size| Gso { size });
-    sink.push(out.get(..end).unwrap_or_default(), text, TxMeta { checksum, gso });
+    sink.push(out.get(..start + tcp_len).unwrap_or_default(), text, TxMeta { checksum, gso });
 }
 
 /// Sends a whole ICMP message.

@@ -66,6 +66,15 @@ pub(crate) enum Link {
     Down,
 }
 
+/// Where a connection's remote address is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Peer {
+    /// Outside: packets from the device may claim to come from there.
+    Outside,
+    /// It is ours, or one that no packet from outside may have.
+    Elsewhere,
+}
+
 /// A connection with what the stack keeps about it.
 pub(crate) struct Slot {
     pub(crate) conn: Connection,
@@ -75,6 +84,7 @@ pub(crate) struct Slot {
     pub(crate) armed: Instant,
     pub(crate) holder: Holder,
     pub(crate) link: Link,
+    pub(crate) peer: Peer,
     /// What the application was told, as bits.
     pub(crate) told: u8,
     /// IPv6 flow label.
@@ -82,11 +92,21 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// What the application can do now, as bits.
+    #[inline]
+    pub(crate) fn can(&self) -> u8 {
+        let Readiness { readable, writable, connected, drained, urgent, closed } = self.conn.readiness();
+        u8::from(readable)
+            | u8::from(writable) << 1
+            | u8::from(connected) << 2
+            | u8::from(drained) << 3
+            | u8::from(urgent) << 4
+            | u8::from(closed.is_some()) << 5
+    }
+
     /// Notes what the application can do now; whether something came into being since the last time.
     pub(crate) fn news(&mut self) -> bool {
-        let Readiness { readable, writable, connected, drained, urgent, closed } = self.conn.readiness();
-        let bits = [readable, writable, connected, drained, urgent, closed.is_some()];
-        let now = bits.into_iter().enumerate().fold(0u8, |sum, (i, bit)| sum | u8::from(bit) << i);
+        let now = self.can();
         // Urgent text whose end advances is news although nothing new can be done (RFC 9293 MUST-32).
         let urgent_news = self.conn.take_urgent_news();
         now & !core::mem::replace(&mut self.told, now) != 0 || urgent_news
@@ -120,6 +140,8 @@ impl From<ListenerId> for Id {
 /// All records with a 4-tuple.
 pub(crate) struct Records {
     pub(crate) demux: Demux,
+    /// The connection that the last segment was for; perhaps gone since. The next segment often is for it too.
+    pub(crate) last: u32,
     pub(crate) conns: Slab<Slot>,
     pub(crate) half_open: SynCache,
     pub(crate) time_wait: TwTable,
@@ -129,6 +151,7 @@ impl Records {
     pub(crate) fn new(key: Key, max_time_wait: u32) -> Records {
         Records {
             demux: Demux::new(key),
+            last: u32::MAX,
             conns: Slab::new(),
             half_open: SynCache::new(),
             time_wait: TwTable::new(max_time_wait.min(MAX_RECORDS)),

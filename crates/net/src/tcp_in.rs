@@ -12,7 +12,7 @@ use crate::cookie::Agreed;
 use crate::demux::TupleHash;
 use crate::ip_in::{Datagram, Via};
 use crate::ip_out::{IpFields, our_mss};
-use crate::records::{Holder, Record};
+use crate::records::{Holder, Link, Peer, Record};
 use crate::reply::Cause;
 use crate::syn_cache::Entry;
 use crate::{AcceptOverflow, ListenerId, Stack, SynOverflow};
@@ -30,8 +30,34 @@ struct Replaced {
 }
 
 impl Stack {
-    /// A datagram of protocol TCP arrived.
+    /// A datagram of protocol TCP arrived. Its addresses are looked at only if no open connection vouches for them; what
+    /// is wrong with them comes first, whatever else is.
     pub(crate) fn tcp_in(&mut self, d: &Datagram<'_>) -> Result<(), DropReason> {
+        let read = self.read_segment(d);
+        if let Ok((tuple, seg)) = &read
+            && let Some(index) = self.vouched(d, tuple)
+        {
+            self.connection_segment(index, seg);
+            return Ok(());
+        }
+        self.check_addresses(d.src, d.dst, d.meta, d.via)?;
+        let (tuple, seg) = read?;
+        self.segment_in(d, &tuple, &seg)
+    }
+
+    /// The open connection that this segment from outside belongs to, if it is the one of the segment before.
+    #[inline]
+    fn vouched(&self, d: &Datagram<'_>, tuple: &Tuple) -> Option<u32> {
+        let index = self.records.last;
+        let slot = self.records.conns.at(index)?;
+        let open = slot.link == Link::Up && slot.peer == Peer::Outside && !d.meta.link_broadcast;
+        (open && d.via == Via::Device && slot.conn.tuple() == tuple).then_some(index)
+    }
+
+    /// The segment in a datagram, and whose it says it is.
+    // For every segment, at one place.
+    #[inline(always)]
+    fn read_segment<'a>(&self, d: &Datagram<'a>) -> Result<(Tuple, Segment<'a>), DropReason> {
         let (ports, mut seg) = Segment::parse(d.payload)?;
         // RFC 9293 MUST-3.
         if d.meta.checksum == ChecksumFact::Unchecked {
@@ -43,26 +69,34 @@ impl Stack {
         if (ports.src == 0 || ports.dst == 0) && !self.env.tcp.quirks.has(Quirks::PORT_ZERO_ANSWERED) {
             return Err(DropReason::PortZero);
         }
+        seg.gro = d.meta.gro;
         let tuple = Tuple { local: Endpoint::new(d.dst, ports.dst), remote: Endpoint::new(d.src, ports.src) };
+        Ok((tuple, seg))
+    }
+
+    /// A segment with good addresses.
+    fn segment_in(&mut self, d: &Datagram<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Result<(), DropReason> {
         // From outside, our own address is a lie: with our port too it is LAND's.
         let land = tuple.local == tuple.remote;
         if d.via == Via::Device && d.src == d.dst {
             return Err(if land { DropReason::Land } else { DropReason::MartianSource });
         }
-        seg.gro = d.meta.gro;
-        match self.records.find(&tuple) {
-            (_, Some(Record::Connection(index))) => self.connection_segment(index, &seg),
-            (_, Some(Record::HalfOpen(index))) => self.half_open_segment(index, &tuple, &seg),
-            (hash, Some(Record::TimeWait(index))) => self.time_wait_segment(index, hash, &tuple, &seg),
+        match self.records.find(tuple) {
+            (_, Some(Record::Connection(index))) => {
+                self.records.last = index;
+                self.connection_segment(index, seg);
+            }
+            (_, Some(Record::HalfOpen(index))) => self.half_open_segment(index, tuple, seg),
+            (hash, Some(Record::TimeWait(index))) => self.time_wait_segment(index, hash, tuple, seg),
             (_, None) if land => return Err(DropReason::Land),
             (hash, None) => {
-                self.env.emit(&tuple, || Event::Received(&seg));
+                self.env.emit(tuple, || Event::Received(seg));
                 let taken = match self.listeners.find(tuple.local) {
-                    Some(listener) => self.listen_segment(listener, hash, &tuple, &seg),
-                    None => self.closed_segment(&tuple, &seg),
+                    Some(listener) => self.listen_segment(listener, hash, tuple, seg),
+                    None => self.closed_segment(tuple, seg),
                 };
                 if let Err(why) = taken {
-                    self.env.dropped(&tuple, why);
+                    self.env.dropped(tuple, why);
                 }
             }
         }
@@ -295,6 +329,7 @@ impl Stack {
         let new = self.add_connection(conn, hash, Holder::Listener(listener));
         self.records.demux.replace(hash, old, Record::Connection(new).tag());
         self.queue_for_accept(listener, new);
+        self.records.last = new;
         self.connection_segment(new, seg);
     }
 

@@ -2,10 +2,12 @@
 
 use synfin_link::TxSink;
 use synfin_tcp::Event;
+use synfin_tcp::bytes::{CHUNK, Slices};
 use synfin_wire::Instant;
 
+use crate::conns::arm;
 use crate::ip_out::{self, IpFields, MAX_SLICES};
-use crate::records::{Link, Record};
+use crate::records::{Holder, Link, Record};
 use crate::reply::Reply;
 use crate::{More, Stack};
 
@@ -77,21 +79,38 @@ impl Stack {
         Attempt::Idle
     }
 
-    /// One segment of each connection in turn.
+    /// One segment of each connection in turn; as many as it has from one that is alone.
     fn send_segments(&mut self, left: &mut usize, device: &mut dyn TxSink) -> Attempt {
         while *left > 0
             && let Some(index) = self.ready.pop()
         {
-            match self.send_segment(index, device) {
-                Attempt::Sent => *left -= 1,
-                Attempt::Idle => {}
-                Attempt::NoRoom => {
-                    self.ready.push(index);
-                    return Attempt::NoRoom;
+            let mut attempt = self.send_segment(index, device);
+            while attempt == Attempt::Sent {
+                *left -= 1;
+                if *left == 0 || !self.ready.is_empty() {
+                    break;
                 }
+                attempt = self.send_segment(index, device);
+            }
+            self.had_turn(index, attempt);
+            if attempt == Attempt::NoRoom {
+                return Attempt::NoRoom;
             }
         }
         Attempt::Idle
+    }
+
+    /// A connection comes again if it has more to send, and its timers may have moved.
+    fn had_turn(&mut self, index: u32, last: Attempt) {
+        let Some(slot) = self.records.conns.at_mut(index).filter(|slot| slot.link == Link::Up) else {
+            return;
+        };
+        debug_assert!(slot.holder != Holder::Application || slot.can() == slot.told, "sending is no news");
+        // Who may have more, but has found that it may not go now, waits for a timer or a segment instead.
+        if last != Attempt::Idle && slot.conn.wants_transmit() {
+            self.ready.push(index);
+        }
+        arm(&mut self.wheel, index, slot, self.env.now);
     }
 
     /// Asks for room first: what a connection hands out is committed.
@@ -108,22 +127,31 @@ impl Stack {
         }
         let ip = IpFields { ttl: slot.conn.ttl(), tos: slot.conn.tos(), flow: slot.flow };
         let mut cx = self.env.cx();
+        // If there is none a timer may have been armed instead, as by silly-window avoidance.
         let Some(t) = slot.conn.poll_transmit(&mut cx, ip_out::limits(&self.caps, to)) else {
-            // A timer may have been armed instead, as by silly-window avoidance.
-            self.rearm(index);
             return Attempt::Idle;
         };
-        let mut slices: [&[u8]; MAX_SLICES] = [&[]; MAX_SLICES];
-        let mut used = 0;
-        for (place, slice) in slices.iter_mut().zip(t.payload.clone()) {
-            *place = slice;
-            used += 1;
+        let mut send = |text: &[&[u8]]| {
+            ip_out::send_tcp(sink, &self.caps, &tuple, &t.head, ip, text, t.gso);
+        };
+        // What no device has to cut spans two chunks at most, unless the MTU is very large.
+        if t.len as usize <= CHUNK {
+            send(collect(&mut [[].as_slice(); 2], t.payload.clone()));
+        } else {
+            send(collect(&mut [[].as_slice(); MAX_SLICES], t.payload.clone()));
         }
-        let text = slices.get(..used).unwrap_or_default();
-        ip_out::send_tcp(sink, &self.caps, &tuple, &t.head, ip, text, t.gso);
-        self.schedule(index);
         Attempt::Sent
     }
+}
+
+/// The slices of a text in a row.
+fn collect<'r, 'a>(row: &'r mut [&'a [u8]], text: Slices<'a>) -> &'r [&'a [u8]] {
+    let mut used = 0;
+    for (place, slice) in row.iter_mut().zip(text) {
+        *place = slice;
+        used += 1;
+    }
+    row.get(..used).unwrap_or_default()
 }
 
 #[cfg(test)]

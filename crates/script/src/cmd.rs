@@ -188,7 +188,11 @@ pub fn main_with(args: impl IntoIterator<Item = String>, out: &mut dyn Write) ->
         }
     }
     let failed = outcomes.iter().filter(|o| !o.passed()).count();
-    text.push_str(&format!("{} scripts: {} passed, {failed} failed", outcomes.len(), outcomes.len() - failed));
+    text.push_str(&format!(
+        "{} scripts: {} passed, {failed} failed",
+        outcomes.len(),
+        outcomes.len() - failed
+    ));
     if let Some(file) = &command.junit
         && let Err(error) = fs::write(file, junit(&outcomes))
     {

@@ -71,7 +71,10 @@ fn own_seq(seg: &OutSegment, flow: &Flow, syn_at: u32) -> u32 {
         return syn_at;
     }
     // A reset for a segment without ACK has number 0 itself (RFC 9293 3.5.2 group 1).
-    if seg.flags.has(Flags::RST.with(Flags::ACK)) && seg.seq == Seq::new(0) && flow.our_to_script(seg.seq) != 0 {
+    if seg.flags.has(Flags::RST.with(Flags::ACK))
+        && seg.seq == Seq::new(0)
+        && flow.our_to_script(seg.seq) != 0
+    {
         return 0;
     }
     flow.our_to_script(seg.seq)

@@ -18,9 +18,9 @@ use crate::report::{Failure, FailureKind, Outcome, Verdict};
 use crate::seq::{self, Flow};
 use crate::setup::Setup;
 use crate::sys::{Op, Progress, Ret, Sys, World};
+use crate::sysctl;
 use crate::trace::Trace;
 use crate::wire::{self, InSegment, OutSegment, Parsed};
-use crate::sysctl;
 
 /// How a script is run.
 #[derive(Clone, Debug)]
@@ -252,7 +252,8 @@ impl<'s> Engine<'s> {
     // -- failures
 
     fn fail(&self, event: &Event, kind: FailureKind, what: &str) -> Box<Failure> {
-        let said = self.trace.said().into_iter().map(|(t, s)| format!("{} {s}", show_time(micros(t)))).collect();
+        let said =
+            self.trace.said().into_iter().map(|(t, s)| format!("{} {s}", show_time(micros(t)))).collect();
         Box::new(Failure {
             kind,
             line: event.line,
@@ -393,7 +394,9 @@ impl<'s> Engine<'s> {
                 self.returned(event, call, &ret, until)
             }
             Ok(Progress::Waits(op)) => match until {
-                None => Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into())),
+                None => {
+                    Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into()))
+                }
                 Some(until) => {
                     self.waiting = Some(Waiting { op, call, event, until });
                     self.settle(event)
@@ -497,7 +500,8 @@ impl<'s> Engine<'s> {
             && let Some(flow) = self.flows.get(index)
         {
             // The very first number again after the connection is over: a new peer, not an old segment.
-            let again = begins && spec.is_some_and(|s| s.seq.wrapping_add(1) == flow.peer_text) && flow.knows_ours();
+            let again =
+                begins && spec.is_some_and(|s| s.seq.wrapping_add(1) == flow.peer_text) && flow.knows_ours();
             let mut state = None;
             self.stack.for_each_record(&mut |t, s| {
                 if *t == flow.tuple {
@@ -537,7 +541,12 @@ impl<'s> Engine<'s> {
     }
 
     /// The next segment of the flow, if one comes before `limit`.
-    fn wait_for_sent(&mut self, event: &Event, ports: Option<(u16, u16)>, limit: Instant) -> Step<Option<Sent>> {
+    fn wait_for_sent(
+        &mut self,
+        event: &Event,
+        ports: Option<(u16, u16)>,
+        limit: Instant,
+    ) -> Step<Option<Sent>> {
         loop {
             let tuple = match ports {
                 Some((source, destination)) => {
@@ -674,7 +683,8 @@ fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
                 }
                 Opt::Ts { val, ecr } => {
                     let wire = flow.echo_to_wire(*ecr);
-                    let ecr = wire.ok_or_else(|| format!("no TS val {ecr} was expected before: nothing to echo"))?;
+                    let ecr =
+                        wire.ok_or_else(|| format!("no TS val {ecr} was expected before: nothing to echo"))?;
                     Opt::Ts { val: *val, ecr }
                 }
                 other => other.clone(),

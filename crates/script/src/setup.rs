@@ -101,7 +101,9 @@ impl Setup {
             "bind_port" => self.addrs.bind_port = value.parse().ok()?,
             "connect_port" => self.addrs.connect_port = value.parse().ok()?,
             "tolerance_usecs" => self.tolerance = Some(value.parse().ok().filter(|n| *n >= 0)?),
-            "tcp_ts_tick_usecs" => self.tick = Some(value.parse().ok().filter(|n| *n >= 0)?).filter(|n| *n > 0),
+            "tcp_ts_tick_usecs" => {
+                self.tick = Some(value.parse().ok().filter(|n| *n >= 0)?).filter(|n| *n > 0)
+            }
             "dry_run" => self.dry = true,
             "strict_segments" => self.strict_segments = true,
             _ if WITHOUT_MEANING.contains(&name) => {}

@@ -173,7 +173,7 @@ pub(crate) struct Snd {
     pub wl2: Seq,
     /// One past the last urgent octet, while `URG_SENDING`.
     pub up: Seq,
-    /// Octets acknowledged after the SYN, saturating: bounds the acceptable ACK field (RFC 5961 5).
+    /// Octets acknowledged after the SYN, FIN included, saturating: bounds the acceptable ACK field (RFC 5961 5).
     pub acked: u32,
     /// Effective send MSS: options that every segment carries are subtracted.
     pub mss: u16,

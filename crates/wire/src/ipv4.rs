@@ -35,6 +35,9 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// `Truncated`, `BadIpHeader`, `BadIpChecksum`, `SourceRoute` or `BadFragment`.
+    // For every segment, at one place: as a call of its own it would write its result to memory for the caller to read
+    // back at once.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, DropReason> {
         let (fixed, header_len) = fixed(bytes)?;
         let &[_, tos, l0, l1, i0, i1, f0, f1, ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = fixed;
@@ -48,7 +51,9 @@ impl<'a> Packet<'a> {
         if Sum::new().add(header).finish() != 0 {
             return Err(DropReason::BadIpChecksum);
         }
-        check_options(header.get(Head::LEN..).unwrap_or_default())?;
+        if header_len > Head::LEN {
+            check_options(header.get(Head::LEN..).unwrap_or_default())?;
+        }
         let flags = u16::from_be_bytes([f0, f1]);
         let frag_offset = (flags & 0x1fff) * 8;
         let more_fragments = flags & 0x2000 != 0;

@@ -91,7 +91,9 @@ impl World {
                 options.extend(self.sack(&page));
             }
             let acked = if n == 0 { page.end } else { page.acked }.raw();
-            if n == 0 && let Some(page) = self.ledger().pages.get_mut(&tuple) {
+            if n == 0
+                && let Some(page) = self.ledger().pages.get_mut(&tuple)
+            {
                 page.acked = page.end;
             }
             let draft = Draft { seq: ack.raw(), ack: acked, flags: ACK, wnd, options, ..Draft::default() };

@@ -196,7 +196,11 @@ impl World {
         // The probe was told of every segment, and of nothing else.
         let seen = outs.iter().filter(|o| o.icmp.is_none()).map(|o| (o.tuple, o.raw_seq, o.text.len()));
         let told = ledger.sent.iter().filter(|s| !OURS.contains(&s.tuple.remote.addr));
-        assert!(seen.eq(told.map(|s| (s.tuple, s.head.seq.raw(), s.len as usize))), "{outs:?} {:?}", ledger.sent);
+        assert!(
+            seen.eq(told.map(|s| (s.tuple, s.head.seq.raw(), s.len as usize))),
+            "{outs:?} {:?}",
+            ledger.sent
+        );
         if let Some(broken) = &ledger.broken {
             panic!("{broken}");
         }

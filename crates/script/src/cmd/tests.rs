@@ -7,7 +7,8 @@ fn args(text: &str) -> Vec<String> {
 
 #[test]
 fn arguments() {
-    let text = "--profile rfc --jobs=3 --junit out.xml --tolerance_usecs 10 --strict -D A=b --mtu=1400 x.pkt y";
+    let text =
+        "--profile rfc --jobs=3 --junit out.xml --tolerance_usecs 10 --strict -D A=b --mtu=1400 x.pkt y";
     let c = Command::parse(args(text)).unwrap();
     assert_eq!((c.options.profile.name, c.jobs, c.options.tolerance), ("rfc", 3, 10));
     assert_eq!(c.options.leftover, Leftover::Refused);

@@ -180,7 +180,8 @@ impl Connection {
         let fin = self.bits.has(Bits::FIN_SENT) && ack == self.snd.nxt;
         let octets = ack.since(self.snd.una) - u32::from(fin);
         self.send.acked(cx.pool, octets);
-        self.snd.acked = self.snd.acked.saturating_add(octets);
+        // With the FIN: what the peer sent before it saw the FIN is no forgery.
+        self.snd.acked = self.snd.acked.saturating_add(octets + u32::from(fin));
         self.snd.una = ack;
         if self.bits.has(Bits::URG_SENDING) && ack.at_or_after(self.snd.up) {
             self.bits.clear(Bits::URG_SENDING);

@@ -6,6 +6,9 @@ use synfin_wire::{Instant, SackBlock, Seq};
 
 /// Duplicate ACKs, or segments SACKed above, that prove a loss (RFC 5681 3.2, RFC 6675 2).
 pub const DUP_THRESH: u32 = 3;
+/// Entries that SACK blocks may make at any time, and octets in flight for each one more.
+const FREE_PIECES: usize = 64;
+const LEAST_PIECE: u32 = 64;
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
 pub(crate) enum Fate {
@@ -155,8 +158,12 @@ impl SentLog {
         if !left.before(b.right) {
             return 0;
         }
-        self.split(left);
-        self.split(b.right);
+        // Honest blocks end where segments end. Borders anywhere else cost memory and time (CVE-2019-11478): beyond some,
+        // only whole entries count.
+        if self.entries.len() < FREE_PIECES + (self.total / LEAST_PIECE) as usize {
+            self.split(left);
+            self.split(b.right);
+        }
         let mut fresh = 0;
         let mut unlost = 0;
         let from = self.index_of(left);
@@ -164,7 +171,7 @@ impl SentLog {
             if e.end().after(b.right) {
                 break;
             }
-            if e.fate != Fate::Sacked {
+            if e.fate != Fate::Sacked && e.seq.at_or_after(left) {
                 if e.fate == Fate::Lost {
                     unlost += e.len;
                 }

@@ -64,6 +64,9 @@ impl<'a> Segment<'a> {
     ///
     /// # Errors
     /// [`DropReason::Truncated`] or [`DropReason::BadTcpHeader`] if data offset and length contradict each other.
+    // For every segment, at one place: as a call of its own it would write its result to memory for the caller to read
+    // back at once.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<(Ports, Segment<'a>), DropReason> {
         let Some((head, rest)) = bytes.split_first_chunk::<20>() else { return Err(DropReason::Truncated) };
         let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, off, fl, w0, w1, _, _, u0, u1] = head;

@@ -81,3 +81,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn blocks_of_single_octets_cannot_make_the_log_grow_without_end() {
+    let mut log = SentLog::default();
+    log.push(BASE, 60_000, Instant::ZERO);
+    let sacked: u32 = (1..30_000).map(|i| log.sack(block(2 * i, 2 * i + 1))).sum();
+    assert!(log.entries.len() <= 64 + 60_000 / 64 + 2, "{} entries", log.entries.len());
+    assert_eq!(sums(&log), (60_000, sacked, 0));
+    // Whole entries count all the same.
+    assert_eq!(log.sack(block(0, 60_000)), 60_000 - sacked);
+    assert_eq!(sums(&log), (60_000, 60_000, 0));
+}

@@ -1,0 +1,131 @@
+//! The scripts of `conform/`: all pass, twice with the same words, and every line of them counts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use synfin_script::ast::{Body, Direction, Expr, What, When};
+use synfin_script::{Leftover, Options, Profile, Script, parse, run_with};
+
+/// Scripts directly in the folder hold for both profiles, those below it for the profile of that name.
+fn scripts(profile: &str) -> Vec<(PathBuf, Script)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conform");
+    let mut files: Vec<PathBuf> = [root.clone(), root.join(profile)]
+        .iter()
+        .flat_map(|dir| fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "pkt"))
+        .collect();
+    files.sort();
+    assert!(files.len() > 60, "only {} scripts found", files.len());
+    let read = |p: PathBuf| {
+        let text = fs::read_to_string(&p).unwrap();
+        let script = parse(&text, &p.display().to_string()).unwrap_or_else(|e| panic!("{e}"));
+        (p, script)
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn options(profile: &str) -> Options {
+    Options { leftover: Leftover::Refused, ..Options::new(Profile::named(profile).unwrap()) }
+}
+
+fn all_pass(profile: &str) {
+    let failed: Vec<String> = scripts(profile)
+        .iter()
+        .map(|(_, s)| (run_with(s, &options(profile)), run_with(s, &options(profile))))
+        .inspect(|(first, second)| assert_eq!(first, second, "two runs differ"))
+        .filter(|(o, _)| !o.passed())
+        .map(|(o, _)| o.to_string())
+        .collect();
+    assert!(failed.is_empty(), "{} failed with profile {profile}:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn all_pass_as_linux() {
+    all_pass("linux");
+}
+
+#[test]
+fn all_pass_by_the_rfcs() {
+    all_pass("rfc");
+}
+
+/// A script that wants something else in one line must fail: each expectation is really looked at.
+fn every_line_counts(profile: &str) {
+    let mut tried = 0;
+    for (path, script) in scripts(profile) {
+        for index in 0..script.events.len() {
+            for (what, mutant) in mutants(&script, index) {
+                tried += 1;
+                let outcome = run_with(&mutant, &options(profile));
+                let line = script.events[index].line;
+                assert!(!outcome.passed(), "{}:{line} passes with {what}", path.display());
+            }
+        }
+    }
+    assert!(tried > 500, "only {tried} mutants");
+}
+
+#[test]
+fn every_line_counts_as_linux() {
+    every_line_counts("linux");
+}
+
+#[test]
+fn every_line_counts_by_the_rfcs() {
+    every_line_counts("rfc");
+}
+
+fn mutants(script: &Script, index: usize) -> Vec<(&'static str, Script)> {
+    let mut made = Vec::new();
+    let mut mutant = |name, change: &dyn Fn(&mut What)| {
+        let mut copy = script.clone();
+        change(&mut copy.events[index].what);
+        made.push((name, copy));
+    };
+    match &script.events[index].what {
+        What::Packet(p) if p.dir == Direction::Out => {
+            let tcp = |f: fn(&mut synfin_script::ast::TcpSpec)| {
+                move |w: &mut What| {
+                    if let What::Packet(p) = w
+                        && let Body::Tcp(t) = &mut p.body
+                    {
+                        f(t);
+                    }
+                }
+            };
+            mutant("another length", &tcp(|t| t.len += 1));
+            mutant("FIN turned", &tcp(|t| t.flags.0 ^= 1));
+            mutant("RST turned", &tcp(|t| t.flags.0 ^= 4));
+            let Body::Tcp(spec) = &p.body else { return made };
+            if spec.ack.is_some() {
+                mutant("another acknowledgement", &tcp(|t| t.ack = t.ack.map(|a| a + 1)));
+            }
+            // Where a SYN is, the script says what its number is.
+            if spec.flags.0 & 2 == 0 {
+                mutant("another number", &tcp(|t| t.seq += 1));
+            }
+            // A packet with an uncertain time gives the lines behind it their time: without it they may hold too.
+            if matches!(script.events[index].when, When::Absolute(_) | When::Relative(_)) {
+                mutant("the packet left out", &|w| *w = What::Code(String::new()));
+            }
+        }
+        What::Call(c) if !matches!(c.name.as_str(), "socket" | "accept" | "accept4" | "epoll_create") => {
+            mutant("another result", &|w| {
+                if let What::Call(c) = w
+                    && let Expr::Int(n) = &mut c.result
+                {
+                    *n += 1;
+                }
+            });
+            if c.errno.is_some() {
+                mutant("another error", &|w| {
+                    if let What::Call(c) = w {
+                        c.errno = Some("ENOSYS".into());
+                    }
+                });
+            }
+        }
+        _ => {}
+    }
+    made
+}
