@@ -182,3 +182,15 @@ pub fn all() -> Vec<Scenario> {
     }
     out
 }
+
+/// Every scenario at every level of harm: little harm and plain settings first, both growing together.
+pub fn by_difficulty() -> Vec<Scenario> {
+    let scenarios = all();
+    let each = scenarios.len() / VARIANTS.len();
+    let mut work = Vec::new();
+    for (level, harm) in LEVELS.into_iter().enumerate() {
+        work.extend(scenarios.iter().enumerate().map(|(n, s)| (level + n / each, s.clone().harm(harm))));
+    }
+    work.sort_by_key(|(difficulty, _)| *difficulty);
+    work.into_iter().map(|(_, s)| s).collect()
+}

@@ -66,7 +66,11 @@ impl Packet {
         let ms = now.millis() as u32;
         let ts = self.ts.map(|t| {
             let val = if t.val == 0 { None } else { Some(t.val.wrapping_sub(ms)) };
-            let echo = if t.ecr == 0 { None } else { Some(ms.wrapping_add(offset).wrapping_sub(t.ecr).min(OLD_ECHO_MS)) };
+            let echo = if t.ecr == 0 {
+                None
+            } else {
+                Some(ms.wrapping_add(offset).wrapping_sub(t.ecr).min(OLD_ECHO_MS))
+            };
             (val, echo)
         });
         (self.key, ts, now.since(self.born)).hash(h);
@@ -613,8 +617,8 @@ fn check_sent(before: &Info, after: &Info, head: &Head, len: u32, why: Why) -> R
     if head.flags.has(Flags::SYN) {
         return Ok(());
     }
-    let bare = len == 0 && !head.flags.has(Flags::FIN);
-    if !before.state.synchronized() && !(bare && before.state == State::SynReceived) {
+    let bare_ack = len == 0 && !head.flags.has(Flags::FIN) && before.state == State::SynReceived;
+    if !before.state.synchronized() && !bare_ack {
         return Err(format!("sends a segment without SYN in {}", before.state));
     }
     if let Some(ack) = head.ack {

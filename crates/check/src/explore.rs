@@ -266,3 +266,6 @@ impl Graph {
         path
     }
 }
+
+#[cfg(test)]
+mod tests;

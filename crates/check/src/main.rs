@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use synfin_check::catalogue::{LEVELS, all};
+use synfin_check::catalogue::by_difficulty;
 use synfin_check::explore::{Limits, explore};
 use synfin_check::scenario::Scenario;
 
@@ -53,11 +53,7 @@ fn main() -> ExitCode {
     };
     let started = Instant::now();
     let until = started + Duration::from_secs(args.seconds);
-    let work: Vec<Scenario> = LEVELS
-        .iter()
-        .flat_map(|harm| all().into_iter().map(|s| s.harm(*harm)))
-        .filter(|s| s.name.contains(&args.only))
-        .collect();
+    let work: Vec<Scenario> = by_difficulty().into_iter().filter(|s| s.name.contains(&args.only)).collect();
     let (next, sum) = (AtomicUsize::new(0), Mutex::new(Sum::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

@@ -73,7 +73,7 @@ pub struct Scenario {
     pub nodelay: bool,
     /// When segments leave.
     pub emission: Emission,
-    /// How much later than another timer of either end one may be looked at.
+    /// How far one end's timers may run ahead of the other's: a host may be slow.
     pub late: Duration,
     /// What the network may do.
     pub harm: Harm,

@@ -75,7 +75,7 @@ impl World {
         }
         if self.is_quiet(sc) || self.harm.delays > 0 {
             let due = [0, 1].map(|e: usize| self.ends[e].deadline());
-            let last = due[0].min(due[1]).max(self.now) + sc.late;
+            let last = due[0].min(due[1]) + sc.late;
             for e in [0, 1] {
                 if !due[e].is_never() && due[e] <= last {
                     out.push(Action::Fire(e));
@@ -240,6 +240,8 @@ impl World {
         self.harm.hash(&mut h);
         for end in &self.ends {
             end.fingerprint(sc, self.now, &mut h);
+            // How late it is already: that bounds how far the other may go ahead.
+            self.now.since(end.deadline()).hash(&mut h);
         }
         for (to, net) in self.net.iter().enumerate() {
             net.len().hash(&mut h);

@@ -57,7 +57,7 @@ impl World<'_> {
         }
         let peer_iss = self.u.pick(&[1000, 0, u32::MAX, 0x7fff_ff00]);
         self.host.ledger.lock().pages.entry(self.main).or_default().peer_iss = peer_iss;
-        let (active, whole) = (how >= 3, how % 2 == 0);
+        let (active, whole) = (how >= 3, how.is_multiple_of(2));
         if active {
             self.connect_to(self.main.remote, Some(self.main.local));
         } else {

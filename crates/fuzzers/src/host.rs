@@ -149,7 +149,11 @@ pub fn tcp_config(u: &mut Input<'_>) -> Config {
         sack: switches & 4 == 0,
         delayed_ack: if switches & 8 == 0 { base.delayed_ack } else { Duration::ZERO },
         rto_min: if switches & 16 == 0 { base.rto_min } else { Duration::from_millis(1) },
-        challenge_interval: if switches & 32 == 0 { base.challenge_interval } else { Duration::from_millis(1) },
+        challenge_interval: if switches & 32 == 0 {
+            base.challenge_interval
+        } else {
+            Duration::from_millis(1)
+        },
         max_ranges: if switches & 64 == 0 { base.max_ranges } else { 2 },
         min_mss: if switches & 128 == 0 { base.min_mss } else { 8 },
         recv_buffer: u.pick(&SIZES),
@@ -404,9 +408,10 @@ impl Host {
     pub fn read(&mut self, at: usize, n: usize, peek: bool) -> Result<usize, ReadError> {
         let Some(held) = self.held.get_mut(at) else { return Ok(0) };
         let mut handle = self.stack.conn(self.now, held.id).expect("a connection in hand");
-        let mut first = vec![0; n];
+        // Room for more than there is, but no large buffer for nothing.
+        let n = n.min(handle.info().recv_queue as usize + 100);
+        let (mut first, mut into) = (vec![0; n], vec![0; n]);
         let peeked = peek.then(|| handle.peek(&mut first));
-        let mut into = vec![0; n];
         let result = handle.read(&mut into);
         assert!(
             peeked.is_none_or(|p| p == result && first == into),

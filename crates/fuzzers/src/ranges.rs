@@ -7,7 +7,7 @@ use synfin_wire::Seq;
 use crate::input::Input;
 
 /// Octets of window that pieces fall into.
-const WINDOW: usize = 10_000;
+const WINDOW: usize = 6000;
 /// RCV.NXT at the beginning: numbers wrap soon.
 const START: Seq = Seq::new(u32::MAX - 5000);
 
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
                     1 => usize::from(u.octet()),
                     _ => usize::from(u.half()) % WINDOW,
                 };
-                let len = 1 + if u.one_in(2) { usize::from(u.octet()) } else { usize::from(u.half()) % 4500 };
+                let len = 1 + if u.one_in(2) { usize::from(u.octet()) } else { usize::from(u.half()) % 2500 };
                 let piece: Vec<u8> = (0..len).map(|i| (i as u8).wrapping_mul(31) ^ salt).collect();
                 model.take(&mut queue, &mut pool, ahead, &piece, max_ranges);
             }
@@ -80,8 +80,12 @@ impl Model {
         assert!(ready >= self.ready, "octets in order vanish");
         let held: Vec<(usize, usize)> =
             queue.held().iter().map(|(a, b)| (ready + *a as usize, ready + *b as usize)).collect();
-        for (at, octet) in self.octets.iter_mut().enumerate() {
-            let there = at < ready || held.iter().any(|(a, b)| (*a..*b).contains(&at));
+        let mut there = vec![false; self.octets.len()];
+        there[..ready].fill(true);
+        for (a, b) in held.iter().copied() {
+            there.get_mut(a..b).expect("only octets that came").fill(true);
+        }
+        for (at, (octet, there)) in self.octets.iter_mut().zip(there).enumerate() {
             if octet.is_some() {
                 assert!(there, "octet {at} vanishes: {done:?}");
             } else if there {
@@ -90,7 +94,6 @@ impl Model {
                 fresh += 1;
             }
         }
-        assert!(held.last().is_none_or(|(_, b)| *b <= self.octets.len()), "octets that never came");
         let missing = self.octets[start..end].iter().filter(|o| o.is_none()).count();
         assert_eq!(done.refused as usize, missing, "refused: {done:?}");
         assert_eq!(done.advanced as usize, ready - self.ready, "advanced: {done:?}");

@@ -118,8 +118,7 @@ impl Model {
         if same && last == (known.total == Some(end)) {
             return Ok(None);
         }
-        let taken = |at: usize| known.parts.iter().any(|(s, o)| (*s..*s + o.len()).contains(&at));
-        let overlaps = (start..end).any(taken);
+        let overlaps = known.parts.iter().any(|(s, o)| *s < end && start < s + o.len());
         let furthest = known.parts.iter().map(|(s, o)| s + o.len()).max().unwrap_or(0);
         let contradicts = match (last, known.total) {
             (true, Some(_)) => true,

@@ -6,9 +6,9 @@ use synfin_wire::{Instant, SackBlock, Seq};
 use crate::input::Input;
 
 /// SND.UNA at the beginning: numbers wrap soon.
-const BASE: Seq = Seq::new(u32::MAX - 20_000);
+const BASE: Seq = Seq::new(u32::MAX - 3000);
 /// Most octets in flight.
-const MOST: usize = 20_000;
+const MOST: usize = 4000;
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Fate {
@@ -36,7 +36,7 @@ struct Model {
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let mut u = Input::new(data);
-    let mss = u.pick(&[1000, 536, 8, 1]);
+    let mss = u.pick(&[500, 100, 8, 1]);
     let (mut log, mut model, mut now) = (SentLog::default(), Model::default(), Instant::ZERO);
     while !u.is_over() {
         now += std::time::Duration::from_millis(1);

@@ -140,13 +140,10 @@ fn same_options(read: &OptionsIn<'_>, area: &[u8]) {
             (2, 2) => mss = mss.or(Some(u16::from_be_bytes([body[0], body[1]]))),
             (3, 1) => wscale = wscale.or(Some(body[0])),
             (4, 0) => permitted = true,
+            (5, n) if n >= 8 && n % 8 == 0 && !sack.is_empty() => {}
             (5, n) if n >= 8 && n % 8 == 0 => {
-                if sack.is_empty() {
-                    sack.extend(
-                        body.chunks(8)
-                            .map(|b| SackBlock { left: Seq::new(word(b)), right: Seq::new(word(&b[4..])) }),
-                    );
-                }
+                let block = |b: &[u8]| SackBlock { left: Seq::new(word(b)), right: Seq::new(word(&b[4..])) };
+                sack.extend(body.chunks(8).map(block));
             }
             (8, 8) => ts = ts.or(Some(Timestamps { val: word(body), ecr: word(&body[4..]) })),
             (2..=5 | 8, _) => break,

@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::demux::TupleHash;
 use crate::ip_out::IpFields;
 use crate::limiter::Permit;
+use crate::ready::Ready;
 use crate::records::{Holder, Link, Peer, Record, Slot};
 use crate::reply::{Cause, TcpReply};
 use crate::wheel::Wheel;
@@ -117,17 +118,10 @@ impl Stack {
     /// Brings the ready list, the timer and the application's news up to date; frees a husk that nobody holds.
     pub(crate) fn schedule(&mut self, index: u32) {
         let Some(slot) = self.records.conns.at_mut(index) else { return };
-        if slot.link == Link::Up {
-            if slot.conn.wants_transmit() {
-                self.ready.push(index);
-            }
-            arm(&mut self.wheel, index, slot, self.env.now);
-        } else if slot.holder == Holder::Nobody {
+        if slot.link != Link::Up && slot.holder == Holder::Nobody {
             self.free(index);
-            return;
-        }
-        if slot.holder == Holder::Application && slot.news() {
-            self.events.push(index << 1);
+        } else {
+            refresh(&mut self.ready, &mut self.wheel, &mut self.events, index, slot, self.env.now);
         }
     }
 
@@ -273,6 +267,27 @@ impl Stack {
     fn tell_time_wait_end(&mut self, tuple: &Tuple, by: Trigger, reason: CloseReason) {
         self.env.emit(tuple, || Event::State { from: State::TimeWait, to: State::Closed, by });
         self.env.emit(tuple, || Event::Closed(reason));
+    }
+}
+
+/// Brings the ready list, the timer and the application's news up to date with a connection.
+#[inline]
+pub(crate) fn refresh(
+    ready: &mut Ready,
+    wheel: &mut Wheel,
+    events: &mut Ready,
+    index: u32,
+    slot: &mut Slot,
+    now: Instant,
+) {
+    if slot.link == Link::Up {
+        if slot.conn.wants_transmit() {
+            ready.push(index);
+        }
+        arm(wheel, index, slot, now);
+    }
+    if slot.holder == Holder::Application && slot.news() {
+        events.push(index << 1);
     }
 }
 

@@ -91,6 +91,9 @@ pub(crate) struct Slot {
     pub(crate) flow: u32,
 }
 
+// The connection, and 48 octets for us.
+const _: () = assert!(size_of::<Option<Slot>>() <= size_of::<Connection>() + 48);
+
 impl Slot {
     /// What the application can do now, as bits.
     #[inline]

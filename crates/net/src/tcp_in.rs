@@ -2,12 +2,13 @@
 
 use synfin_link::ChecksumFact;
 use synfin_tcp::{
-    CloseReason, Connection, Event, HalfOpen, Quirks, Rest, State, SynOffer, SynRecord, Trigger, Why,
-    reset_for,
+    CloseReason, Connection, Event, HalfOpen, Quirks, Rest, State, SynOffer, SynRecord, Trigger, Verdict,
+    Why, reset_for,
 };
 use synfin_wire::checksum::Sum;
 use synfin_wire::{Control, DropReason, Endpoint, Flags, Head, Segment, Seq, Timestamps, Tuple};
 
+use crate::conns::refresh;
 use crate::cookie::Agreed;
 use crate::demux::TupleHash;
 use crate::ip_in::{Datagram, Via};
@@ -122,7 +123,13 @@ impl Stack {
         let mut cx = self.env.cx();
         let verdict = slot.conn.on_segment(&mut cx, seg);
         let reply = cx.reply.take();
-        self.settle(index, verdict, reply);
+        if matches!(verdict, Verdict::Keep) && reply.is_none() && slot.link == Link::Up {
+            // Nearly always: the slot is in hand.
+            let now = self.env.now;
+            refresh(&mut self.ready, &mut self.wheel, &mut self.events, index, slot, now);
+        } else {
+            self.settle(index, verdict, reply);
+        }
     }
 
     /// RFC 9293 3.10.7.2.

@@ -80,10 +80,6 @@ impl Command {
                 }
                 "--jobs" => command.jobs = value()?.parse().map_err(|_| "--jobs needs a number")?,
                 "--junit" => command.junit = Some(value()?.into()),
-                "--tolerance_usecs" => {
-                    let value = value()?.parse::<i64>().ok().filter(|n| *n >= 0);
-                    command.options.tolerance = value.ok_or("--tolerance_usecs needs a number")?;
-                }
                 "--strict" => command.options.leftover = Leftover::Refused,
                 "--quiet" => command.quiet = true,
                 "--notes" => command.notes = true,
@@ -93,7 +89,10 @@ impl Command {
                     command.defines.insert(name.into(), value.into());
                 }
                 _ if name.starts_with("--") => {
-                    let value = inline.clone().unwrap_or_default();
+                    let value = match name.as_str() {
+                        "--tolerance_usecs" => value()?,
+                        _ => inline.clone().unwrap_or_default(),
+                    };
                     command.options.extra.push((name.trim_start_matches("--").into(), value));
                 }
                 _ if name.starts_with('-') => return Err(format!("unknown option {name}")),

@@ -357,7 +357,12 @@ impl Eval<'_> {
         if !self.take("**") {
             return Ok(base);
         }
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return self.trouble("nesting too deep");
+        }
         let exponent = self.unary()?;
+        self.depth -= 1;
         match (base.int(), exponent.int().and_then(|e| u32::try_from(e).ok())) {
             (Some(b), Some(e)) => match b.checked_pow(e) {
                 Some(n) => Ok(Value::Int(n)),

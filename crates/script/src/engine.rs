@@ -68,7 +68,9 @@ pub fn run_with(script: &Script, options: &Options) -> Outcome {
         Err(failure) => Verdict::Fail(failure),
     };
     let elapsed = engine.now.since(START);
-    Outcome { file: script.file.clone(), verdict, notes: engine.profile.notes, elapsed }
+    let mut notes = std::mem::take(&mut engine.profile.notes);
+    notes.extend(engine.sys.take_notes());
+    Outcome { file: script.file.clone(), verdict, notes, elapsed }
 }
 
 /// When scripts begin: late enough for every clock of the stack to have an earlier value.
@@ -82,7 +84,9 @@ const GRACE: i64 = 2_000_000;
 /// `*`: waited for at most.
 const PATIENCE: i64 = 1_000_000_000;
 /// Timer turns of one script; a stack whose timers do not stop is broken.
-const MOST_TURNS: u32 = 2_000_000;
+const MOST_TURNS: u32 = 200_000;
+/// Octets that fit a packet of either IP version beside the largest headers.
+const MOST_TEXT: u32 = 65_535 - 100;
 
 type Step<T = ()> = Result<T, Box<Failure>>;
 
@@ -235,9 +239,9 @@ impl<'s> Engine<'s> {
             What::Call(call) => self.call(event, call, until, slack),
             What::Code(code) => self.code(event, code),
             What::Command(command) => match sysctl::run(command, &mut self.profile) {
-                Ok(()) => {
+                Ok(pause) => {
                     *self.stack.tcp_config_mut() = self.profile.tcp.clone();
-                    Ok(())
+                    self.advance(event, self.now + pause)
                 }
                 Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
             },
@@ -526,18 +530,14 @@ impl<'s> Engine<'s> {
 
     // -- packets out
 
-    /// The oldest segment that was sent and not asked for yet, of this flow if one is named.
+    /// The oldest segment that was sent and not asked for yet, of this flow if one is named. Others stay.
     fn take_sent(&mut self, tuple: Option<&Tuple>) -> Option<Sent> {
-        while let Some(sent) = self.sent.pop_front() {
-            let ours = match tuple {
-                Some(tuple) => sent.seg.tuple == *tuple,
-                None => self.flows.iter().any(|f| f.tuple == sent.seg.tuple),
-            };
-            if ours {
-                return Some(sent);
-            }
-        }
-        None
+        let ours = |sent: &Sent| match tuple {
+            Some(tuple) => sent.seg.tuple == *tuple,
+            None => self.flows.iter().any(|f| f.tuple == sent.seg.tuple),
+        };
+        let place = self.sent.iter().position(ours)?;
+        self.sent.remove(place)
     }
 
     /// The next segment of the flow, if one comes before `limit`.
@@ -594,6 +594,9 @@ impl<'s> Engine<'s> {
         if found.is_none() {
             if sent.seg.flags.has(Flags::SYN) {
                 flow.learn_ours(spec.seq, sent.seg.seq);
+                if sent.seg.flags.has(Flags::ACK) {
+                    flow.peer_text = flow.peer_to_script(sent.seg.ack);
+                }
             }
             learn_stamps(spec, &sent.seg, flow);
         }
@@ -668,8 +671,11 @@ fn learn_stamps(spec: &TcpSpec, seg: &OutSegment, flow: &mut Flow) {
 
 /// A segment of the script with numbers of the wire.
 fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
+    if spec.len > MOST_TEXT {
+        return Err(format!("{} octets do not fit a packet", spec.len));
+    }
     let syn = spec.flags.has(Flags::SYN);
-    if syn && !flow.knows_ours() || syn && spec.flags.has(Flags::ACK) {
+    if syn && (!flow.knows_ours() || spec.flags.has(Flags::ACK)) {
         flow.peer_text = spec.seq.wrapping_add(1);
     }
     let place = spec.seq.wrapping_add(u32::from(syn)).wrapping_sub(flow.peer_text);

@@ -24,7 +24,7 @@ pub fn parse(text: &str, file: &str) -> Result<Script, ParseError> {
 /// The text is not in the language; the error names the line.
 pub fn parse_with(text: &str, file: &str, defines: &Defines) -> Result<Script, ParseError> {
     let tokens = lex(text, file)?;
-    let mut parser = Parser { text, file, tokens, at: 0, defines };
+    let mut parser = Parser { text, file, tokens, at: 0, defines, depth: 0 };
     let mut script = Script { file: file.into(), ..Script::default() };
     while let Some(token) = parser.peek().cloned() {
         match token.tok {
@@ -45,7 +45,12 @@ pub(crate) struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
     defines: &'a Defines,
+    /// Brackets open around the place.
+    depth: u32,
 }
+
+/// Brackets nested deeper than this are no argument of a call.
+const DEEPEST: u32 = 32;
 
 type Parsed<T> = Result<T, ParseError>;
 
@@ -302,6 +307,17 @@ impl<'a> Parser<'a> {
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return self.error("brackets nested too deep");
+        }
+        let parsed = self.alternatives();
+        self.depth -= 1;
+        parsed
+    }
+
+    /// `a | b`
+    fn alternatives(&mut self) -> Parsed<Expr> {
         let first = self.primary()?;
         if !self.is_char('|') {
             return Ok(first);

@@ -46,8 +46,7 @@ const WITHOUT_MEANING: [&str; 12] = [
 ];
 
 impl Setup {
-    /// From the options of a script, after those of the command line; the latter win, except that a script knows its own
-    /// tolerance better.
+    /// From the options of a script and those of the command line; the latter win.
     ///
     /// # Errors
     /// Line and reason: an option that is not known, or a value that is not understood.

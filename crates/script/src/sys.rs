@@ -145,6 +145,8 @@ pub(crate) struct Sys {
     fds: BTreeMap<i64, Fd>,
     /// The socket that became a connection last: the one that code asks about.
     current: Option<i64>,
+    /// What was asked for, and has no effect here.
+    notes: Vec<String>,
 }
 
 type Called<T> = Result<T, String>;
@@ -211,10 +213,10 @@ impl Sys {
             "recv" | "recvfrom" => plain(io::read_op(fd?, length(call, 2)?, int(call, 3)?)),
             "readv" => plain(io::read_op(fd?, io::vector(arg(call, 1)?)?, 0)),
             "recvmsg" => plain(io::recvmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
-            "write" => plain(io::write_op(fd?, length(call, 2)?, 0)?),
-            "send" | "sendto" => plain(io::write_op(fd?, length(call, 2)?, int(call, 3)?)?),
-            "writev" => plain(io::write_op(fd?, io::vector(arg(call, 1)?)?, 0)?),
-            "sendmsg" => plain(io::sendmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
+            "write" => plain(self.write_op(fd?, length(call, 2)?, 0)?),
+            "send" | "sendto" => plain(self.write_op(fd?, length(call, 2)?, int(call, 3)?)?),
+            "writev" => plain(self.write_op(fd?, io::vector(arg(call, 1)?)?, 0)?),
+            "sendmsg" => plain(self.sendmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
             "splice" => plain(OpKind::Splice { from: fd?, to: int(call, 2)?, len: length(call, 4)? }),
             "poll" => return self.begin_poll(world, call, wanted),
             "epoll_wait" => return self.begin_epoll_wait(world, call, wanted),
@@ -274,6 +276,18 @@ impl Sys {
             return Ok(Progress::Done(ret));
         }
         Ok(Progress::Waits(op))
+    }
+
+    /// Something that was asked for has no effect here.
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// What was asked for, and has no effect here.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     fn free_fd(&self) -> i64 {
@@ -358,6 +372,9 @@ impl Sys {
             Kind::Conn(_) => return Ok(Ret::err("EINVAL")),
             Kind::Fresh => {}
         }
+        if let Some(window) = sock.opts.window() {
+            world.stack.tcp_config_mut().recv_buffer = window;
+        }
         let backlog = u32::try_from(backlog).unwrap_or(4096).min(4096);
         let overflow = if world.profile.cookies { SynOverflow::Cookie } else { SynOverflow::Drop };
         let opts = ListenOpts {
@@ -423,9 +440,12 @@ impl Sys {
                 }
             }
             Kind::Fresh => {
-                // One connection is under test: its own limit is the stack's.
+                // One connection is under test: its own limits are the stack's.
                 if let Some(tries) = sock.opts.syn_retries {
                     world.stack.tcp_config_mut().syn_retries = tries;
+                }
+                if let Some(window) = sock.opts.window() {
+                    world.stack.tcp_config_mut().recv_buffer = window;
                 }
                 let id = match world.stack.connect(world.now, to, ConnectOpts { local: sock.bound }) {
                     Ok(id) => id,

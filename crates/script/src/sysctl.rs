@@ -32,20 +32,24 @@ const USUAL_DEFAULTS: [(&str, &str); 22] = [
     ("tcp_syncookies", "1"),
 ];
 
-/// Does what the lines of a command ask for.
+/// Does what the lines of a command ask for; returns how long they take.
 ///
 /// # Errors
 /// A line that is not understood: it is named, nothing is skipped silently.
-pub(crate) fn run(command: &str, profile: &mut Profile) -> Result<(), String> {
+pub(crate) fn run(command: &str, profile: &mut Profile) -> Result<Duration, String> {
     let joined = command.replace("\\\n", " ");
+    let mut pause = Duration::ZERO;
     for line in joined.lines().flat_map(|l| l.split(';')).flat_map(|l| l.split("&&")) {
         let line = line.split_once(" #").map_or(line, |(before, _)| before).trim();
         if !line.is_empty() && !line.starts_with('#') {
-            run_line(line, profile)?;
+            match line.strip_prefix("sleep ") {
+                Some(time) => pause += seconds(time.trim()).ok_or_else(|| unknown(line))?,
+                None => run_line(line, profile)?,
+            }
         }
     }
     profile.apply_sizes();
-    Ok(())
+    Ok(pause)
 }
 
 fn run_line(line: &str, profile: &mut Profile) -> Result<(), String> {
@@ -75,9 +79,20 @@ fn run_line(line: &str, profile: &mut Profile) -> Result<(), String> {
         // A stack in a script begins without memory of other connections, and has no queue below it.
         "ip" if args == ["tcp_metrics", "flush", "all"] || args == ["tcp_metrics", "flush"] => Ok(()),
         "tc" if args == ["qdisc", "add", "dev", "tun0", "root", "pfifo"] => Ok(()),
+        // Counters begin at zero with each script; asking for one is another matter.
+        "nstat" if line.trim_end() == "nstat -n" => Ok(()),
         "true" | ":" => Ok(()),
         _ => Err(unknown(line)),
     }
+}
+
+/// `1` or `0.25`, up to a year.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = fraction.len() <= 6 && fraction.chars().all(|c| c.is_ascii_digit());
+    let micros: u64 = if digits { format!("{fraction:0<6}").parse().ok()? } else { return None };
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    (whole <= 31_536_000).then(|| Duration::from_secs(whole) + Duration::from_micros(micros))
 }
 
 fn unknown(line: &str) -> String {

@@ -46,6 +46,7 @@ pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
         ("tcpi_snd_cwnd", i64::from(info.cwnd / mss)),
         ("tcpi_snd_ssthresh", ssthresh),
         ("tcpi_unacked", segments(info.flight)),
+        ("tcpi_retransmits", i64::from(info.backoff)),
         ("tcpi_backoff", i64::from(info.backoff)),
         ("tcpi_total_retrans", i64::from(info.retransmits)),
         ("tcpi_notsent_bytes", i64::from(info.send_queue.saturating_sub(info.flight))),

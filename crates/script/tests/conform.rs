@@ -49,6 +49,25 @@ fn all_pass_by_the_rfcs() {
     all_pass("rfc");
 }
 
+/// Numbers and states are the same over IPv6.
+#[test]
+fn all_pass_over_ipv6() {
+    let mut tried = 0;
+    for (_, script) in scripts("linux") {
+        let decides = |o: &synfin_script::ast::OptionLine| matches!(o.name.as_str(), "ip_version" | "mtu");
+        let names_address = script.events.iter().any(|e| e.text.contains("inet_addr"));
+        if script.options.iter().any(decides) || names_address {
+            continue;
+        }
+        tried += 1;
+        let mut options = options("linux");
+        options.extra.push(("ip_version".into(), "ipv6".into()));
+        let outcome = run_with(&script, &options);
+        assert!(outcome.passed(), "{outcome}");
+    }
+    assert!(tried > 60, "only {tried} scripts");
+}
+
 /// A script that wants something else in one line must fail: each expectation is really looked at.
 fn every_line_counts(profile: &str) {
     let mut tried = 0;

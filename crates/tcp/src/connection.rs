@@ -302,8 +302,6 @@ pub(crate) struct Timers {
     pub fin_wait_2: Instant,
     /// When the oldest unacknowledged octet began to wait: last progress, or first sent.
     pub stalled_since: Instant,
-    /// When the last segment arrived: keepalive and idle rules count from here.
-    pub last_heard: Instant,
     /// When text was last sent (RFC 5681 4.1).
     pub last_sent: Instant,
     /// No duplicate or challenge ACK before this (RFC 5961 7).
@@ -338,7 +336,6 @@ pub struct Connection {
     pub(crate) dsack: Option<SackBlock>,
     pub(crate) dup_acks: u8,
     pub(crate) probes: u8,
-    pub(crate) keepalive_probes: u8,
     pub(crate) syn_retries: u8,
     pub(crate) ack_why: Why,
     pub(crate) ttl: u8,
@@ -354,7 +351,21 @@ pub struct Connection {
     pub(crate) user_timeout: u32,
     /// Linger in seconds.
     pub(crate) linger: Option<u16>,
-    pub(crate) keepalive: Option<Box<Keepalive>>,
+    /// `None`: keepalive is off.
+    pub(crate) keepalive: Option<Box<Silence>>,
+}
+
+// There may be millions: whoever makes one larger does so on purpose.
+const _: () = assert!(size_of::<Connection>() <= 424);
+
+/// What keepalive watches (RFC 9293 3.8.4).
+#[derive(Clone, Debug)]
+pub(crate) struct Silence {
+    pub times: Keepalive,
+    /// When the last segment arrived, or keepalive was switched on.
+    pub since: Instant,
+    /// Probes that nothing has answered.
+    pub probes: u8,
 }
 
 /// The default MSS if the peer's SYN names none (RFC 9293 MUST-15).
@@ -442,7 +453,6 @@ impl Connection {
                 delayed_ack: Instant::NEVER,
                 fin_wait_2: Instant::NEVER,
                 stalled_since: cx.now,
-                last_heard: cx.now,
                 last_sent: cx.now,
                 next_ac: Instant::ZERO,
             },
@@ -453,7 +463,6 @@ impl Connection {
             dsack: None,
             dup_acks: 0,
             probes: 0,
-            keepalive_probes: 0,
             syn_retries: 0,
             ack_why: Why::Ack,
             ttl: cfg.ttl,

@@ -2,6 +2,7 @@
 
 pub mod ranges;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use synfin_wire::{SackBlock, Seq};
@@ -33,8 +34,15 @@ pub struct RecvQueue {
     pub(crate) read: u64,
     /// Offset of RCV.NXT.
     pub(crate) next: u64,
+    /// What lies behind a gap; `None` if nothing does.
+    pub(crate) ahead: Option<Box<Ahead>>,
+}
+
+/// Octets and FIN that arrived ahead of RCV.NXT.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Ahead {
     pub(crate) ranges: Ranges,
-    /// Offset of the peer's FIN when it was seen ahead of RCV.NXT.
+    /// Offset of the peer's FIN.
     pub(crate) fin: Option<u64>,
 }
 
@@ -48,7 +56,13 @@ impl RecvQueue {
     /// Whether octets or a FIN are held behind a gap.
     #[inline]
     pub fn has_gap(&self) -> bool {
-        !self.ranges.is_empty() || self.fin.is_some()
+        self.ahead.is_some()
+    }
+
+    /// The octets held behind a gap, if any are.
+    #[inline]
+    fn ranges(&self) -> Option<&Ranges> {
+        self.ahead.as_ref().map(|a| &a.ranges).filter(|r| !r.is_empty())
     }
 
     /// Takes text that starts `ahead` octets after RCV.NXT and fits the window. The first octet received wins:
@@ -58,30 +72,35 @@ impl RecvQueue {
         let end = start + data.len() as u64;
         // In order, and the reader has nothing: one chunk is there whatever the pool says, or both could wait for ever.
         let mut need = if ahead == 0 && self.readable() == 0 { Need::First } else { Need::Optional };
-        if ahead == 0 && self.ranges.is_empty() {
+        if ahead == 0 && self.ranges().is_none() {
             let n = self.bytes.write_at(pool, self.readable() as usize, data, need) as u32;
             self.next += u64::from(n);
             return Taken { advanced: n, refused: data.len() as u32 - n, ..Taken::default() };
         }
-        if ahead > 0 && self.ranges.len() >= max_ranges && !self.ranges.touches(start, end) {
+        let had_gap = self.ranges().is_some();
+        let full = self.ranges().map_or(max_ranges == 0, |r| r.len() >= max_ranges && !r.touches(start, end));
+        if ahead > 0 && full {
             return Taken { refused: data.len() as u32, ..Taken::default() };
         }
-        let had_gap = !self.ranges.is_empty();
+        let Ahead { ranges, fin } = &mut **self.ahead.get_or_insert_default();
         let mut written = 0;
         let mut refused = 0;
-        for (from, to) in self.ranges.gaps(start, end) {
+        for (from, to) in ranges.gaps(start, end) {
             let part = data.get((from - start) as usize..(to - start) as usize).unwrap_or_default();
             let need = core::mem::replace(&mut need, Need::Optional);
             let n = self.bytes.write_at(pool, (from - self.read) as usize, part, need);
-            self.ranges.insert(from, from + n as u64);
+            ranges.insert(from, from + n as u64);
             written += n as u32;
             refused += (part.len() - n) as u32;
         }
         if written == 0 {
-            self.ranges.touch(start);
+            ranges.touch(start);
         }
         let before = self.next;
-        self.next = self.ranges.drain_from(self.next);
+        self.next = ranges.drain_from(self.next);
+        if ranges.is_empty() && fin.is_none() {
+            self.ahead = None;
+        }
         let advanced = (self.next - before) as u32;
         let held = if ahead > 0 { written } else { 0 };
         Taken { advanced, held, filled: had_gap && advanced > 0, refused }
@@ -89,18 +108,17 @@ impl RecvQueue {
 
     /// Remembers a FIN that lies `ahead` octets after RCV.NXT. The first one counts.
     pub fn hold_fin(&mut self, ahead: u32) {
-        self.fin.get_or_insert(self.next + u64::from(ahead));
+        self.ahead.get_or_insert_default().fin.get_or_insert(self.next + u64::from(ahead));
     }
 
     /// Whether the held FIN is next in order now.
     pub fn fin_due(&self) -> bool {
-        self.fin == Some(self.next)
+        self.ahead.as_ref().is_some_and(|a| a.fin == Some(self.next))
     }
 
     /// Forgets what lies behind a gap: the stream has ended.
     pub fn forget_held(&mut self) {
-        self.fin = None;
-        self.ranges.clear();
+        self.ahead = None;
     }
 
     /// Copies octets to the application and drops them.
@@ -121,7 +139,7 @@ impl RecvQueue {
         let n = n.min(self.readable());
         self.bytes.advance(pool, n as usize);
         self.read += u64::from(n);
-        if self.readable() == 0 && self.ranges.is_empty() {
+        if self.readable() == 0 && self.ranges().is_none() {
             self.bytes.clear(pool);
         }
     }
@@ -135,7 +153,7 @@ impl RecvQueue {
 
     /// SACK blocks to report, the most recent first (RFC 2018 4).
     pub fn sack_blocks(&self, rcv_nxt: Seq, out: &mut Vec4) {
-        for (from, to) in self.ranges.recent() {
+        for (from, to) in self.ranges().into_iter().flat_map(Ranges::recent) {
             out.push(SackBlock {
                 left: rcv_nxt + (from - self.next) as u32,
                 right: rcv_nxt + (to - self.next) as u32,
@@ -145,7 +163,8 @@ impl RecvQueue {
 
     /// Every held range as offsets from RCV.NXT, in order. For dumps and tests.
     pub fn held(&self) -> Vec<(u32, u32)> {
-        self.ranges.iter().map(|(a, b)| ((a - self.next) as u32, (b - self.next) as u32)).collect()
+        let ranges = self.ranges().into_iter().flat_map(Ranges::iter);
+        ranges.map(|(a, b)| ((a - self.next) as u32, (b - self.next) as u32)).collect()
     }
 }
 

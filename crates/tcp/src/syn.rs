@@ -50,6 +50,9 @@ pub struct SynRecord {
     pub(crate) next_ac: Instant,
 }
 
+// There may be as many as somebody sends SYNs.
+const _: () = assert!(size_of::<SynRecord>() <= 96);
+
 /// What the stack does with a half-open record after a segment or timeout.
 #[must_use]
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -29,6 +29,9 @@ pub struct TimeWait {
     pub(crate) next_ac: Instant,
 }
 
+// There may be as many as connections were closed in the last 2 MSL.
+const _: () = assert!(size_of::<TimeWait>() <= 96);
+
 /// What the stack does with a TIME_WAIT record after a segment.
 #[must_use]
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -38,6 +38,17 @@ impl Sum {
         Sum(wrap(self.0 + raw_sum(bytes)))
     }
 
+    /// Adds an IPv4 header without options.
+    #[inline]
+    #[must_use]
+    pub(crate) fn add_header(self, header: &[u8; 20]) -> Self {
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = header;
+        let words = wrap(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
+            + wrap(u64::from_ne_bytes([i, j, k, l, m, n, o, p]))
+            + u64::from(u32::from_ne_bytes([q, r, s, t]));
+        Sum(wrap(self.0 + words))
+    }
+
     /// Adds the slices of a packet one after another, whatever their lengths.
     #[must_use]
     pub fn add_all(self, parts: &[&[u8]]) -> Self {
@@ -96,14 +107,17 @@ fn raw_sum(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<64>();
     let mut sum = 0;
     if !blocks.is_empty() {
-        // Independent lanes, so that the compiler can use vector registers.
-        let mut lanes = [0u64; 8];
+        // Independent lanes, so that the compiler can use vector registers. The lower halves need no sum of their own:
+        // they are what the upper halves leave of the sum of whole words, in which overflow does not matter.
+        let mut lanes = [(0u64, 0u64); 8];
         for block in blocks {
-            for (lane, w) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-                *lane += wrap(u64::from_ne_bytes(*w));
+            for ((whole, upper), w) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                let w = u64::from_ne_bytes(*w);
+                *whole = whole.wrapping_add(w);
+                *upper += w >> 32;
             }
         }
-        sum = lanes.iter().map(|&l| wrap(l)).sum();
+        sum = lanes.iter().map(|&(whole, upper)| wrap(whole.wrapping_sub(upper << 32)) + wrap(upper)).sum();
     }
     let (rest, mut tail) = rest.as_chunks::<8>();
     for w in rest {

@@ -48,11 +48,14 @@ impl<'a> Packet<'a> {
         let packet = bytes.get(..total).ok_or(DropReason::Truncated)?;
         let (header, payload) = packet.split_at_checked(header_len).ok_or(DropReason::BadIpHeader)?;
         // RFC 1122 3.2.1.2: verify the checksum of every datagram.
-        if Sum::new().add(header).finish() != 0 {
+        let options = header.get(Head::LEN..).unwrap_or_default();
+        let sum = Sum::new().add_header(fixed);
+        let sum = if options.is_empty() { sum } else { sum.add(options) };
+        if sum.finish() != 0 {
             return Err(DropReason::BadIpChecksum);
         }
-        if header_len > Head::LEN {
-            check_options(header.get(Head::LEN..).unwrap_or_default())?;
+        if !options.is_empty() {
+            check_options(options)?;
         }
         let flags = u16::from_be_bytes([f0, f1]);
         let frag_offset = (flags & 0x1fff) * 8;
@@ -163,7 +166,7 @@ impl Head {
                 d3,
             ]
         };
-        let [c0, c1] = Sum::new().add(&head(0, 0)).finish().to_be_bytes();
+        let [c0, c1] = Sum::new().add_header(&head(0, 0)).finish().to_be_bytes();
         head(c0, c1)
     }
 }

@@ -74,7 +74,7 @@ impl App {
             _ => Ending::Orderly,
         };
         App {
-            total: u.pick(&[20_000, 0, 1, 1000, 60_000, any]),
+            total: u.pick(&[3000, 0, 1, 20_000, any, 60_000]),
             written: 0,
             read: 0,
             saw_end: false,

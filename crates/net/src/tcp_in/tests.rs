@@ -214,3 +214,46 @@ fn half_open_records_are_retried_and_released() {
     rig.send(4000, 80, &ack(101, first.seq + 1), b"late");
     assert_eq!(rig.one().flags, Flags::RST);
 }
+
+/// The connection of the segment before is tried first: it must be the right one, and reachable from outside.
+#[test]
+fn the_last_connection_is_no_short_cut_past_the_checks() {
+    let mut rig = Rig::new();
+    let l = rig.listen(80);
+    let isses = [4000, 4001].map(|port| rig.open(port, 80, 100));
+    let ids = [(); 2].map(|()| rig.stack.accept(rig.now, l).expect("both are open").0);
+    let mut text = [0; 8];
+    for i in 0..4u32 {
+        for (which, port) in [(0, 4000), (1, 4001)] {
+            let from = packet(peer(port), us(80), &ack(101 + i, isses[which] + 1), b"x");
+            rig.broadcast(&from);
+            assert_eq!(rig.drops(DropReason::BroadcastDestination), u64::from(2 * i) + which as u64 + 1);
+            rig.packet(&from);
+            let got = rig.stack.conn(rig.now, ids[which]).and_then(|mut c| c.read(&mut text).ok());
+            assert_eq!(got, Some(1));
+        }
+    }
+    // Ended: the slot is no longer meant, though the husk has the same name.
+    rig.send(4001, 80, &rst(105), &[]);
+    rig.send(4001, 80, &ack(105, isses[1] + 1), b"late");
+    assert!(rig.sent().iter().any(|s| s.flags == Flags::RST));
+}
+
+/// A connection of ours to ourselves is out of the device's reach.
+#[test]
+fn no_segment_from_outside_for_a_looped_connection() {
+    let mut cfg = config();
+    let second = synfin_wire::Addr::v4([10, 9, 0, 3]);
+    cfg.addrs.push(crate::Cidr { addr: second, prefix: 24 });
+    let mut rig = Rig::with(cfg);
+    let l = rig.listen(80);
+    let at = crate::ConnectOpts { local: Some(Endpoint::new(second, 7000)), ..crate::ConnectOpts::default() };
+    let id = rig.stack.connect(rig.now, us(80), at).expect("nothing is in the way");
+    rig.silence();
+    assert!(rig.stack.accept(rig.now, l).is_some());
+    let info = rig.stack.conn(rig.now, id).expect("it is open").info();
+    let head = ack(info.rcv_nxt.raw(), info.snd_nxt);
+    rig.packet(&packet(us(80), Endpoint::new(second, 7000), &head, b"forged"));
+    assert_eq!(rig.drops(DropReason::MartianSource), 1);
+    assert_eq!(rig.stack.conn(rig.now, id).expect("it is open").info().recv_queue, 0);
+}

@@ -1,11 +1,13 @@
 //! Octets that pass for IP packets, or nearly so, at a stack with and without a listener.
 
+use synfin_wire::text::Line;
+
 use crate::run::seeds;
 use crate::world::{World, repair};
 
 #[test]
 fn packets() {
-    seeds("packets", 300, |seed| {
+    seeds("packets", 1000, |seed| {
         let mut w = World::new(seed);
         if seed.is_multiple_of(3) {
             w.listen();
@@ -27,6 +29,8 @@ fn packets() {
                 1 => repair(&mut packet),
                 _ => {}
             }
+            // Whatever it is, it can be shown.
+            assert!(!Line(&packet).to_string().contains('\n'));
             let meta = w.meta();
             w.inject(&packet, meta);
             w.check();

@@ -84,6 +84,22 @@ impl World {
         }
     }
 
+    /// A connection whose numbers wrap soon: an ISS moves on by one every 4 us (RFC 6528 3).
+    pub fn connect_before_the_wrap(&mut self) {
+        let to = Endpoint::new(PEERS[0], PEER_PORTS[0]);
+        let opts = ConnectOpts { local: Some(Endpoint::new(OURS[0], 5000)) };
+        for last in [false, true] {
+            let Ok(id) = self.stack.connect(self.now, to, opts) else { return };
+            if last {
+                return self.held.push(Held { id, limit: self.cfg.tcp.recv_buffer });
+            }
+            let handle = self.stack.conn(self.now, id).expect("a connection in hand");
+            let left = handle.info().iss.raw().wrapping_neg().wrapping_sub(self.rng.below(40_000) as u32);
+            handle.abort();
+            self.jump(Duration::from_micros(4 * u64::from(left)));
+        }
+    }
+
     /// Every connection has something to send.
     pub fn write_all(&mut self) {
         for held in &self.held {

@@ -37,7 +37,7 @@ impl Draft {
         t.extend(tuple.local.port.to_be_bytes());
         t.extend(self.seq.to_be_bytes());
         t.extend(self.ack.to_be_bytes());
-        t.extend([((20 + self.options.len()) / 4 << 4) as u8, self.flags]);
+        t.extend([(4 * (20 + self.options.len())) as u8, self.flags]);
         t.extend(self.wnd.to_be_bytes());
         t.extend([0, 0]);
         t.extend(self.urg.to_be_bytes());

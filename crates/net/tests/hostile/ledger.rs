@@ -79,6 +79,10 @@ impl Probe for Scribe {
             Event::State { to, .. } => {
                 let page = ledger.pages.entry(*who).or_default();
                 page.open = !matches!(to, State::Closed | State::SynSent | State::SynReceived);
+                if *to == State::Closed {
+                    // A cookie may follow, and it begins with no event.
+                    page.edge = None;
+                }
             }
             Event::Sent { head, len, why, .. } => {
                 let sent = Sent { tuple: *who, head: **head, len: *len, why: *why };

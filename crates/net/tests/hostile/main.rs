@@ -10,6 +10,7 @@ mod rig;
 mod bytes;
 mod calls;
 mod forge;
+mod found;
 mod ledger;
 mod pair;
 mod run;

@@ -36,7 +36,8 @@ fn step(w: &mut World) {
             w.advance(d, 40);
         }
         18 => {
-            let (budget, room) = (w.rng.upto(4), w.rng.upto(4));
+            let (budget, room) =
+                if w.rng.percent(20) { (1 << 20, 1 << 20) } else { (w.rng.upto(4), w.rng.upto(4)) };
             let (_, _) = w.turn(budget, room);
         }
         _ => {
@@ -47,6 +48,9 @@ fn step(w: &mut World) {
 
 /// Obedient peers and a busy application, until some connections are open.
 fn warm_up(w: &mut World) {
+    if w.rng.percent(40) {
+        w.connect_before_the_wrap();
+    }
     for _ in 0..12 {
         w.connect();
         for _ in 0..4 {
@@ -60,7 +64,7 @@ fn warm_up(w: &mut World) {
 
 #[test]
 fn sessions() {
-    seeds("sessions", 400, |seed| {
+    seeds("sessions", 1500, |seed| {
         let mut w = World::new(seed);
         w.listen();
         if seed % 4 > 0 {

@@ -251,7 +251,21 @@ impl World {
             assert!(count < STORM, "the stack never stops sending: {:?}", sent.last());
         }
         self.ledger().sent = sent;
+        if self.watch == Watch::Always {
+            self.check_waiting();
+        }
         count
+    }
+
+    /// Nothing can be sent: what is not delivered waits for a timer, or it would wait for ever.
+    fn check_waiting(&mut self) {
+        for held in &self.held {
+            let handle = self.stack.conn(self.now, held.id).expect("a connection in hand");
+            let (conn, ready) = (handle.get(), handle.readiness());
+            let waits = ready.closed.is_none() && !(ready.connected && ready.drained);
+            let what = || format!("{:?} {:?} {ready:?}", conn.tuple(), handle.info());
+            assert!(!waits || !conn.poll_timeout().is_never(), "waits for nothing: {}", what());
+        }
     }
 
     /// A packet is whole: lengths, checksums, options; and no larger than the device takes.

@@ -203,6 +203,7 @@ fn errors_name_their_line() {
         ("+0 < . 1:1(0) ack 1 win 70000", 1),
         ("+0~+1 read(3, ..., 1) = 1", 1),
         ("+0 < . 1:1(0) ack 1 win 5 <...>", 1),
+        (&format!("+0 f({}", "[".repeat(100_000)), 1),
     ] {
         let error = parse(text, "t").unwrap_err();
         assert_eq!(error.line, line, "{text}: {error}");

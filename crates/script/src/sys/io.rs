@@ -8,24 +8,18 @@ use crate::consts::number;
 use crate::seq;
 use crate::sys::{arg, int};
 
+/// Octets that a pipe holds.
+const PIPE: usize = 65_536;
 const MSG_OOB: i64 = 1;
 const MSG_PEEK: i64 = 2;
 const MSG_TRUNC: i64 = 0x20;
 const MSG_DONTWAIT: i64 = 0x40;
 const MSG_WAITALL: i64 = 0x100;
 const MSG_NOSIGNAL: i64 = 0x4000;
+const MSG_ZEROCOPY: i64 = 0x400_0000;
 
 pub(super) fn read_op(fd: i64, len: usize, flags: i64) -> OpKind {
     OpKind::Read { fd, len, flags, msg_flags: None }
-}
-
-pub(super) fn write_op(fd: i64, len: usize, flags: i64) -> Called<OpKind> {
-    // A flag that would change what is sent must not be ignored.
-    let other = flags & !(MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL);
-    if other != 0 {
-        return Err(format!("flags {other:#x} of a send are not supported"));
-    }
-    Ok(OpKind::Write { fd, len, done: 0, urgent: flags & MSG_OOB != 0 })
 }
 
 /// Octets in all buffers of `[{..., 10}, {..., 20}]`.
@@ -58,11 +52,23 @@ pub(super) fn recvmsg(fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
     Ok(OpKind::Read { fd, len, flags, msg_flags })
 }
 
-pub(super) fn sendmsg(fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
-    write_op(fd, message(msg)?.0, flags)
-}
-
 impl Sys {
+    pub(super) fn write_op(&mut self, fd: i64, len: usize, flags: i64) -> Called<OpKind> {
+        // A flag that would change what is sent must not be ignored; copying or not is nobody's business.
+        let other = flags & !(MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_ZEROCOPY);
+        if other != 0 {
+            return Err(format!("flags {other:#x} of a send are not supported"));
+        }
+        if flags & MSG_ZEROCOPY != 0 {
+            self.note("MSG_ZEROCOPY is not modelled".into());
+        }
+        Ok(OpKind::Write { fd, len, done: 0, urgent: flags & MSG_OOB != 0 })
+    }
+
+    pub(super) fn sendmsg(&mut self, fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
+        self.write_op(fd, message(msg)?.0, flags)
+    }
+
     pub(super) fn read(
         &mut self,
         world: &mut World<'_>,
@@ -187,9 +193,11 @@ impl Sys {
         if let Some(Fd::PipeWrite(read_end)) = self.fds.get(&fd) {
             let read_end = *read_end;
             if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&read_end) {
-                held.resize(held.len() + len, 0);
+                let n = len.min(PIPE.saturating_sub(held.len()));
+                held.resize(held.len() + n, 0);
+                return (n > 0 || len == 0).then(|| Ret::ok(n as i64));
             }
-            return Some(Ret::ok(len as i64));
+            return Some(Ret::err("EPIPE"));
         }
         if self.sock(fd).is_none() {
             return Some(self.no_socket(fd));

@@ -9,6 +9,21 @@ use super::{Called, Kind, Ret, Sys, World, arg, int, seconds};
 use crate::ast::{Call, Expr};
 use crate::consts::number;
 
+/// Options that leave no trace in the segments of a script: taken, and told with the outcome. The stack always sets DF, has
+/// one queue and one device, and copies what it is given.
+const WITHOUT_TRACE: [(&str, &str); 10] = [
+    ("SOL_IP", "IP_MTU_DISCOVER"),
+    ("SOL_IPV6", "IPV6_MTU_DISCOVER"),
+    ("SOL_IP", "IP_RECVERR"),
+    ("SOL_IPV6", "IPV6_RECVERR"),
+    ("SOL_SOCKET", "SO_PRIORITY"),
+    ("SOL_SOCKET", "SO_MARK"),
+    ("SOL_SOCKET", "SO_BUSY_POLL"),
+    ("SOL_SOCKET", "SO_INCOMING_CPU"),
+    ("SOL_SOCKET", "SO_ZEROCOPY"),
+    ("SOL_TCP", "TCP_NOTSENT_LOWAT"),
+];
+
 /// What was set on a socket; a connection accepted from a listener begins with the listener's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Opts {
@@ -22,13 +37,21 @@ pub(super) struct Opts {
     times: Option<Keepalive>,
     linger: Option<Duration>,
     user_timeout: Option<Duration>,
+    /// As getsockopt shows it.
     recv_buffer: Option<u32>,
+    /// Half of the receive buffer counts for the window, the rest for overhead (Linux).
+    halved: bool,
     send_buffer: Option<u32>,
     tos: Option<u8>,
     ttl: Option<u8>,
 }
 
 impl Opts {
+    /// The largest window that a receive buffer set by the program allows.
+    pub fn window(&self) -> Option<u32> {
+        self.recv_buffer.map(|n| if self.halved { n / 2 } else { n })
+    }
+
     /// Everything that was set, onto a connection.
     pub fn apply(&self, handle: &mut Handle<'_>) {
         handle.configure(|conn, cx| {
@@ -37,7 +60,7 @@ impl Opts {
             conn.set_keepalive(cx, self.keepalive.then_some(times));
             conn.set_linger(self.linger);
             conn.set_user_timeout(self.user_timeout);
-            if let Some(n) = self.recv_buffer {
+            if let Some(n) = self.window() {
                 conn.set_recv_buffer(n);
             }
             if let Some(n) = self.send_buffer {
@@ -53,7 +76,7 @@ impl Opts {
     }
 }
 
-fn named<'a>(call: &'a Call, i: usize) -> Called<&'a str> {
+fn named(call: &Call, i: usize) -> Called<&str> {
     match arg(call, i)? {
         Expr::Word(w) => Ok(w),
         other => Err(format!("an option's level and name have to be words here, not {other}")),
@@ -98,7 +121,10 @@ impl Sys {
                     number(value.field("linger").or(value.field("l_linger")).ok_or("linger needs linger")?)?;
                 opts.linger = if on != 0 { seconds(time) } else { None };
             }
-            ("SOL_SOCKET", "SO_RCVBUF") => opts.recv_buffer = Some(buffer(n()?, factor, 2304)),
+            ("SOL_SOCKET", "SO_RCVBUF") => {
+                opts.recv_buffer = Some(buffer(n()?, factor, 2304));
+                opts.halved = factor > 1;
+            }
             ("SOL_SOCKET", "SO_SNDBUF") => opts.send_buffer = Some(buffer(n()?, factor, 4608)),
             ("SOL_SOCKET", "SO_RCVTIMEO") => opts.recv_timeout = timeout(&value)?,
             ("SOL_SOCKET", "SO_SNDTIMEO") => opts.send_timeout = timeout(&value)?,
@@ -138,6 +164,10 @@ impl Sys {
                 other => return Err(format!("congestion control {other} is not supported")),
             },
             ("SOL_SOCKET", "SO_TIMESTAMP" | "SO_ZEROCOPY") if n()? == 0 => {}
+            _ if WITHOUT_TRACE.contains(&(level.as_str(), name.as_str())) => {
+                self.note(format!("{name}={value} is not modelled"));
+                return Ok(Ret::ok(0));
+            }
             _ => return Err(format!("socket option {level}, {name} is not supported")),
         }
         let (kind, opts) = (sock.kind, opts.clone());

@@ -50,3 +50,10 @@ fn nothing_is_skipped_silently() {
     }
     run("/tmp/sysctl_restore_${PPID}.sh", &mut Profile::linux()).unwrap();
 }
+
+#[test]
+fn sleeping_takes_time() {
+    let pause = run("sleep 1.25\nsleep 2", &mut Profile::linux()).unwrap();
+    assert_eq!(pause, Duration::from_millis(3250));
+    assert!(run("sleep for ever", &mut Profile::linux()).is_err());
+}

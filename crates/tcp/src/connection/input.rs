@@ -59,6 +59,7 @@ impl Connection {
             cx.emit(&self.tuple, || Event::Received(seg));
         }
         let verdict = match self.state {
+            State::Established if self.is_next(cx, seg) => self.take_next(cx, seg),
             State::SynSent => self.in_syn_sent(cx, seg),
             State::Closed | State::Listen | State::TimeWait => {
                 cx.dropped(&self.tuple, DropReason::NotForThisState);
@@ -66,9 +67,51 @@ impl Connection {
             }
             _ => self.in_other_states(cx, seg),
         };
-        self.timers.last_heard = cx.now;
-        self.keepalive_probes = 0;
+        self.heard(cx.now);
         verdict
+    }
+
+    /// The peer is there.
+    #[inline]
+    fn heard(&mut self, now: Instant) {
+        if let Some(k) = &mut self.keepalive {
+            k.since = now;
+            k.probes = 0;
+        }
+    }
+
+    /// Whether a segment in ESTABLISHED is what nearly all are: exactly next in order, wholly in the window, with a good
+    /// ACK and nothing that needs a second look. It passes every test of [`Connection::in_other_states`].
+    #[inline]
+    fn is_next(&self, cx: &Cx<'_>, seg: &Segment<'_>) -> bool {
+        let stamped = !self.bits.has(Bits::TS_OK)
+            || seg.opts.ts.is_some_and(|ts| {
+                let (recent, taken) = (self.rcv.ts_recent, self.rcv.ts_recent_at);
+                !paws_rejects(ts.val, recent, taken, cx.now, cx.cfg.quirks)
+            });
+        seg.ctl == Control::None
+            && seg.urg.is_none()
+            && seg.seq == self.rcv.nxt
+            && seg.payload.len() as u32 <= self.rcv_wnd()
+            && seg.ack.is_some_and(|ack| ack.at_or_after(self.snd.una) && ack.at_or_before(self.snd.nxt))
+            && !self.recv.has_gap()
+            && stamped
+    }
+
+    /// What remains to be done for such a segment: ACK, timestamp, text.
+    fn take_next(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) -> Verdict {
+        if let Some(ack) = seg.ack
+            && let Some(verdict) = self.take_ack(cx, seg, ack)
+        {
+            return verdict;
+        }
+        self.update_ts_recent(cx, seg);
+        if !seg.payload.is_empty() {
+            let fin_at = seg.seq + seg.payload.len() as u32;
+            let all = Trimmed { text: seg.payload, start: seg.seq, fin: false, fin_at, tell: false };
+            self.take_text(cx, seg, &all);
+        }
+        Verdict::Keep
     }
 
     fn drop_segment(&mut self, cx: &mut Cx<'_>, why: DropReason) -> Verdict {
@@ -452,3 +495,6 @@ enum Crossing {
     OursAcked,
     GoOn,
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use alloc::boxed::Box;
 use synfin_wire::Tuple;
 
-use super::{Bits, Connection, Info};
+use super::{Bits, Connection, Info, Silence};
 use crate::error::SoftError;
 use crate::state::State;
 use crate::{Cx, Keepalive};
@@ -66,16 +66,13 @@ impl Connection {
 
     /// Keepalive on with these times (`None`: off), RFC 9293 MUST-24, MUST-27.
     pub fn set_keepalive(&mut self, cx: &Cx<'_>, times: Option<Keepalive>) {
-        if times.is_some() && self.keepalive.is_none() {
-            self.timers.last_heard = cx.now;
-        }
-        self.keepalive_probes = 0;
-        self.keepalive = times.map(Box::new);
+        let since = self.keepalive.as_ref().map_or(cx.now, |k| k.since);
+        self.keepalive = times.map(|times| Box::new(Silence { times, since, probes: 0 }));
     }
 
     /// Keepalive times if it is on.
     pub fn keepalive(&self) -> Option<Keepalive> {
-        self.keepalive.as_deref().copied()
+        self.keepalive.as_ref().map(|k| k.times)
     }
 
     /// R2 as a time (RFC 9293 MUST-21, RFC 5482), from 1 ms: `None` means the default retry limits,

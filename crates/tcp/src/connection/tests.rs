@@ -300,3 +300,34 @@ fn answered_window_probes_are_no_retransmissions() {
     b.read_all(now, &mut got);
     assert_eq!(got, [1; 150]);
 }
+
+#[test]
+fn text_sent_before_the_peer_saw_our_fin_is_taken_after_its_ack() {
+    let now = Instant::from_millis(5);
+    let mut a = End::new(tuple(), Config::default());
+    let mut b = End::new(tuple().flipped(), Config::default());
+    let mut cx = cx!(a, now);
+    a.conn = Some(Connection::open(tuple(), Seq::new(7), 3, 1460, &mut cx));
+    for _ in 0..4 {
+        a.pump(now);
+        a.out.drain(..).for_each(|p| b.on_bytes(now, &p));
+        b.pump(now);
+        b.out.drain(..).for_each(|p| a.on_bytes(now, &p));
+    }
+    assert_eq!(b.write(now, b"late"), 4);
+    b.pump(now);
+    let text: Vec<_> = b.out.drain(..).collect();
+    let mut cx = cx!(a, now);
+    let v = a.conn.as_mut().unwrap().shutdown(&mut cx, Shutdown::Write);
+    a.verdict(v);
+    a.pump(now);
+    a.out.drain(..).for_each(|p| b.on_bytes(now, &p));
+    b.pump(now);
+    // The ACK of the FIN overtakes the text, whose ACK field is one behind now.
+    b.out.drain(..).for_each(|p| a.on_bytes(now, &p));
+    text.iter().for_each(|p| a.on_bytes(now, p));
+    let mut got = Vec::new();
+    a.read_all(now, &mut got);
+    assert_eq!(got, b"late");
+    assert_eq!(a.counters.drops(synfin_wire::DropReason::AckTooOld), 0);
+}

@@ -81,7 +81,7 @@ impl Connection {
     }
 
     /// Text that lies in the window.
-    fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, part: &Trimmed<'_>) {
+    pub(super) fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, part: &Trimmed<'_>) {
         let ahead = part.start.since(self.rcv.nxt);
         let had_gap = self.recv.has_gap();
         let taken = self.recv.take(cx.pool, ahead, part.text, usize::from(cx.cfg.max_ranges));

@@ -41,7 +41,7 @@ impl Connection {
         if !runs || self.waiting() {
             return Instant::NEVER;
         }
-        self.timers.last_heard + k.idle + k.interval.saturating_mul(u32::from(self.keepalive_probes))
+        k.since + k.times.idle + k.times.interval.saturating_mul(u32::from(k.probes))
     }
 
     /// [`Connection::poll_timeout`] has passed. May be called early: nothing happens then.
@@ -79,12 +79,14 @@ impl Connection {
                 return verdict;
             }
         }
-        if self.keepalive_deadline() <= cx.now {
-            if self.keepalive_probes >= self.keepalive.as_ref().map_or(0, |k| k.probes) {
+        if self.keepalive_deadline() <= cx.now
+            && let Some(k) = &mut self.keepalive
+        {
+            if k.probes >= k.times.probes {
                 return self.give_up(cx, TimerKind::Keepalive);
             }
+            k.probes += 1;
             cx.emit(&self.tuple, || Event::Timer(TimerKind::Keepalive));
-            self.keepalive_probes += 1;
             self.bits.set(Bits::KEEPALIVE_DUE);
         }
         if self.timers.delayed_ack <= cx.now {

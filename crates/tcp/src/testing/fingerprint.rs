@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use synfin_wire::Instant;
 
-use crate::connection::{Rcv, Timers};
+use crate::connection::{Rcv, Silence, Timers};
 use crate::recv::RecvQueue;
 use crate::send::SendQueue;
 use crate::send::log::{Entry, SentLog};
@@ -65,7 +65,6 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         dsack,
         dup_acks,
         probes,
-        keepalive_probes,
         syn_retries,
         ack_why: _, // told to the probe
         ttl,
@@ -90,12 +89,13 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
     if !constant_rto(cfg) {
         (rto, sample_at).hash(h);
     }
-    if let Some(k) = keepalive {
-        (k.idle, k.interval, k.probes, keepalive_probes).hash(h);
+    if let Some(Silence { times: k, since, probes }) = keepalive.as_deref() {
+        (k.idle, k.interval, k.probes, probes).hash(h);
+        ago(*since, now, Duration::MAX).hash(h);
     }
     // Without a timer nothing waits, and what is sent next sets the time anew; before the handshake it is a sample.
     let waits = !c.timers.send.is_never() || !constant_rto(cfg) || *user_timeout != 0;
-    times(timers, waits, keepalive.is_some(), now, cfg, h);
+    times(timers, waits, now, cfg, h);
     send_queue(send, h);
     sent_log(log, now, cfg, h);
     recv_queue(recv, h);
@@ -121,15 +121,11 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
     }
 }
 
-fn times(t: &Timers, waits: bool, keepalive: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
-    let Timers { send, send_kind, delayed_ack, fin_wait_2, stalled_since, last_heard, last_sent, next_ac } =
-        t;
+fn times(t: &Timers, waits: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    let Timers { send, send_kind, delayed_ack, fin_wait_2, stalled_since, last_sent, next_ac } = t;
     (ahead(*send, now), send_kind, ahead(*delayed_ack, now), ahead(*fin_wait_2, now)).hash(h);
     if waits {
         ago(*stalled_since, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
-    }
-    if keepalive {
-        ago(*last_heard, now, Duration::MAX).hash(h);
     }
     // Compared with the RTO only.
     ago(*last_sent, now, cfg.rto_max + Duration::from_nanos(1)).hash(h);
@@ -153,10 +149,13 @@ fn sent_log(log: &SentLog, now: Instant, cfg: &Config, h: &mut impl Hasher) {
 }
 
 fn recv_queue(q: &RecvQueue, h: &mut impl Hasher) {
-    let RecvQueue { bytes, read, next, ranges, fin } = q;
-    (read, next, ranges, fin).hash(h);
+    let RecvQueue { bytes, read, next, ahead } = q;
+    (read, next, ahead).hash(h);
     let readable = (0, q.readable() as usize);
-    let held = ranges.iter().map(|(from, to)| ((from - read) as usize, (to - from) as usize));
+    let held = ahead
+        .iter()
+        .flat_map(|a| a.ranges.iter())
+        .map(|(from, to)| ((from - read) as usize, (to - from) as usize));
     for (at, len) in core::iter::once(readable).chain(held) {
         bytes.slices(at, len).for_each(|part| part.hash(h));
     }

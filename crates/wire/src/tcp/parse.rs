@@ -94,7 +94,7 @@ impl<'a> Segment<'a> {
             psh: flags.has(Flags::PSH),
             urg: flags.has(Flags::URG).then(|| u16::from_be_bytes([u0, u1])),
             flags,
-            opts: OptionsIn::parse(options),
+            opts: if options.is_empty() { OptionsIn::default() } else { OptionsIn::parse(options) },
             payload,
             gro: None,
         };
