@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
         -max_total_time=$((minutes * 60)) -max_len=4096 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         >"$log" 2>&1 || status=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-    coverage=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1)
+    coverage=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1) || coverage=
     printf '%-14s %3d min  %12s executions  %s\n' "$target" "$minutes" "${executions:-?}" "$coverage"
     if ((status != 0)); then
         grep -A 3 -E 'panicked at|ERROR: libFuzzer|Test unit written' "$log" || tail -n 20 "$log"

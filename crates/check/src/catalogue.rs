@@ -142,6 +142,11 @@ fn reuses() -> Vec<Scenario> {
         Scenario::new("TIME_WAIT given up for a new connection", &active, &serves)
             .with("timestamps", stamped),
         Scenario::new(
+            "open again after both aborted",
+            &[Open, AwaitOpen, Abort, Open, AwaitOpen, Write(1), Close],
+            &[Accept, Abort, Accept, AwaitEof, Close],
+        ),
+        Scenario::new(
             "open again after an abort",
             &[Open, AwaitOpen, Abort, Open, AwaitOpen, Write(1), Close],
             &serves,
@@ -163,12 +168,18 @@ const VARIANTS: [Variant; 7] = [
     |s| s.alter("sent late", |s| s.emission = Emission::Late),
 ];
 
-/// Every scenario without harm, plain ones first.
-pub fn all() -> Vec<Scenario> {
+/// Every scenario without harm, under plain settings.
+pub fn plain() -> Vec<Scenario> {
     let mut plain = opens();
     plain.extend(data());
     plain.extend(closes());
     plain.extend(reuses());
+    plain
+}
+
+/// Every scenario without harm and with all settings, plain ones first.
+pub fn all() -> Vec<Scenario> {
+    let plain = plain();
     let mut out = Vec::new();
     for variant in VARIANTS {
         for (n, s) in plain.iter().enumerate() {

@@ -19,7 +19,7 @@ pub const OURS: [Addr; 2] = [host(4, 2), host(6, 2)];
 /// A peer's addresses.
 pub const PEERS: [Addr; 2] = [host(4, 1), host(6, 1)];
 /// More segments than this in one go are a storm.
-const STORM: usize = 60_000;
+const STORM: usize = 300_000;
 
 /// 10.9.0.`n` or fd00:9::`n`.
 pub const fn host(version: u8, n: u8) -> Addr {

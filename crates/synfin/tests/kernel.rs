@@ -199,12 +199,12 @@ fn half_close_in_both_roles_and_both_versions() {
 /// Large streams both ways at once, byte for byte, over a wire that loses.
 fn streams_survive(percent: u64, octets: usize) {
     with_host(lossy(percent, 11 + percent), move |net| {
-        for i in 0..2 {
-            let listener = TcpListener::bind(net, at(OURS[i], PORT)).unwrap();
+        for address in OURS {
+            let listener = TcpListener::bind(net, at(address, PORT)).unwrap();
             let data = pattern(octets);
             let expected = data.clone();
             let client = thread::spawn(move || {
-                let mut s = std::net::TcpStream::connect(at(OURS[i], PORT)).unwrap();
+                let mut s = std::net::TcpStream::connect(at(address, PORT)).unwrap();
                 let mut back = s.try_clone().unwrap();
                 let sent = data.clone();
                 let writer = thread::spawn(move || {

@@ -104,20 +104,22 @@ fn words(octets: &[u8; 16]) -> [u64; 2] {
 /// any slice that fits in memory: the lanes add at most 2^33 for each 8 octets.
 #[inline]
 fn raw_sum(bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks::<64>();
+    let (blocks, rest) = bytes.as_chunks::<32>();
     let mut sum = 0;
     if !blocks.is_empty() {
         // Independent lanes, so that the compiler can use vector registers. The lower halves need no sum of their own:
         // they are what the upper halves leave of the sum of whole words, in which overflow does not matter.
-        let mut lanes = [(0u64, 0u64); 8];
+        let (mut whole, mut upper) = ([0u64; 4], [0u64; 4]);
         for block in blocks {
-            for ((whole, upper), w) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            let lanes = whole.iter_mut().zip(&mut upper);
+            for ((whole, upper), w) in lanes.zip(block.as_chunks::<8>().0) {
                 let w = u64::from_ne_bytes(*w);
                 *whole = whole.wrapping_add(w);
                 *upper += w >> 32;
             }
         }
-        sum = lanes.iter().map(|&(whole, upper)| wrap(whole.wrapping_sub(upper << 32)) + wrap(upper)).sum();
+        let lanes = whole.into_iter().zip(upper);
+        sum = lanes.map(|(whole, upper)| wrap(whole.wrapping_sub(upper << 32)) + wrap(upper)).sum();
     }
     let (rest, mut tail) = rest.as_chunks::<8>();
     for w in rest {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synfin_net::SocketEvent;
-use synfin_tcp::{ReadError, Shutdown};
+use synfin_tcp::{CloseReason, ReadError, Shutdown};
 use synfin_wire::Instant;
 
 use crate::host::Host;
@@ -157,9 +157,12 @@ impl App {
                 break;
             }
         }
-        // The peer may be gone while this half still has something to say.
+        // It stays until the peer has everything: nobody would be told otherwise that something did not arrive.
         let ready = host.stack.conn(host.now, host.held[0].id).expect("a connection in hand").readiness();
-        if self.saw_end && (self.shut || ready.closed.is_some()) {
+        if let Some(reason) = ready.closed.filter(|reason| *reason != CloseReason::Done) {
+            self.error = Some(ReadError::Closed(reason));
+        }
+        if self.saw_end && (self.shut && ready.drained || ready.closed.is_some()) {
             self.leave(host, false);
         }
     }

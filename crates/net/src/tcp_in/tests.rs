@@ -247,7 +247,7 @@ fn no_segment_from_outside_for_a_looped_connection() {
     cfg.addrs.push(crate::Cidr { addr: second, prefix: 24 });
     let mut rig = Rig::with(cfg);
     let l = rig.listen(80);
-    let at = crate::ConnectOpts { local: Some(Endpoint::new(second, 7000)), ..crate::ConnectOpts::default() };
+    let at = crate::ConnectOpts { local: Some(Endpoint::new(second, 7000)) };
     let id = rig.stack.connect(rig.now, us(80), at).expect("nothing is in the way");
     rig.silence();
     assert!(rig.stack.accept(rig.now, l).is_some());
