@@ -7,6 +7,7 @@ mod device;
 mod error;
 mod packet;
 mod pcap;
+mod script;
 mod serve;
 mod signal;
 mod terminal;
@@ -51,6 +52,8 @@ enum Command {
     Serve(serve::Args),
     /// Connect over our TCP: input to the peer, the peer to output
     Connect(connect::Args),
+    /// Run packetdrill scripts against our TCP, in virtual time
+    Script(script::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args),
             Command::Serve(args) => serve::run(&args),
             Command::Connect(args) => connect::run(&args),
+            Command::Script(args) => return script::run(args),
         },
         Err(error) => usage(error),
     };
@@ -85,7 +89,7 @@ fn one_line(text: &str, command: Option<&str>) -> String {
     let wanted = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let words: Vec<&str> = wanted.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
     let command = match command {
-        Some(command @ ("demo" | "serve" | "connect")) => format!("{command} "),
+        Some(command @ ("demo" | "serve" | "connect" | "script")) => format!("{command} "),
         _ => String::new(),
     };
     format!("{}; see `synfin {command}--help`", words.join(" "))

@@ -13,7 +13,7 @@ use crate::report::{Outcome, junit};
 
 /// How `synfin script` is called.
 pub const USAGE: &str = "\
-usage: script [OPTION]... FILE...
+usage: synfin script [OPTION]... FILE...
   FILE                     a script, or a folder: every .pkt file below it
   --profile linux|rfc      which host the stack plays (linux)
   --jobs N                 scripts at a time (one per processor)

@@ -1,0 +1,18 @@
+//! `synfin script`: packetdrill's language against our stack, in virtual time and without privileges.
+
+use std::io;
+use std::process::ExitCode;
+
+/// Run packetdrill scripts against our TCP, in virtual time and without privileges
+#[derive(clap::Args, Debug)]
+#[command(after_help = synfin_script::USAGE)]
+pub struct Args {
+    /// Options and files, as listed below
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION|FILE", required = true)]
+    arguments: Vec<String>,
+}
+
+/// Exit status 0 if every script passed, 1 if not, 2 if the arguments are of no use.
+pub fn run(args: Args) -> ExitCode {
+    synfin_script::main_with(args.arguments, &mut io::stdout().lock()).into()
+}
