@@ -284,6 +284,8 @@ fn a_signal_ends_connect_with_fin() {
     in_private_network(|_| {
         let listener = TcpListener::bind(at("0.0.0.0", 5000)).unwrap();
         let mut child = synfin().args(["connect", "10.9.0.1", "5000"]).stdin(Stdio::piped()).spawn().unwrap();
+        // `wait` closes the child's input, which would end the program in its own way.
+        let _input = child.stdin.take();
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let reading = thread::spawn(move || rest(&mut stream));

@@ -48,6 +48,8 @@ pub struct Page {
     pub peer_iss: u32,
     /// TSval of the last segment, if it had one.
     pub ts: Option<u32>,
+    /// A connection is open.
+    pub open: bool,
 }
 
 /// All pages, and what was sent lately.
@@ -89,10 +91,14 @@ impl Probe for Shared {
         }
         let mut ledger = self.lock();
         match event {
-            Event::State { from, to: State::SynSent | State::SynReceived, .. } if *from != State::SynSent => {
-                // A new incarnation: what was offered before binds no more.
+            Event::State { from, to, .. } => {
                 let page = ledger.pages.entry(*who).or_default();
-                (page.edge, page.shift) = (None, None);
+                let opens = matches!(to, State::SynSent | State::SynReceived);
+                page.open = !opens && *to != State::Closed;
+                if opens && *from != State::SynSent {
+                    // A new incarnation: what was offered before binds no more.
+                    (page.edge, page.shift) = (None, None);
+                }
             }
             Event::Sent { head, len, why, .. } => {
                 let sent = Sent { tuple: *who, head: **head, len: *len, why: *why };
@@ -110,6 +116,10 @@ impl Ledger {
             return;
         }
         let page = self.pages.entry(s.tuple).or_default();
+        if s.has(Flags::SYN) && page.open {
+            // A stateless answer from before, with another cookie than the one that opened the connection.
+            return;
+        }
         page.ts = s.head.opts.ts.map(|t| t.val);
         if s.has(Flags::SYN) && page.iss != Some(s.head.seq) {
             *page = Page { peer_iss: page.peer_iss, ts: page.ts, iss: Some(s.head.seq), ..Page::default() };
