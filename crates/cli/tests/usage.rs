@@ -152,9 +152,13 @@ fn no_permission_is_said_with_a_cure() {
 #[test]
 fn scripts_pass_and_fail_with_their_exit_status() {
     let conform = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conform/linux");
-    let good = std::process::Command::new(env!("CARGO_BIN_EXE_synfin")).args(["script", conform]).output().unwrap();
+    let good =
+        std::process::Command::new(env!("CARGO_BIN_EXE_synfin")).args(["script", conform]).output().unwrap();
     let text = String::from_utf8_lossy(&good.stdout);
     assert!(good.status.success() && text.contains(" 0 failed"), "{text}");
-    let none = std::process::Command::new(env!("CARGO_BIN_EXE_synfin")).args(["script", "no-such.pkt"]).output().unwrap();
+    let none = std::process::Command::new(env!("CARGO_BIN_EXE_synfin"))
+        .args(["script", "no-such.pkt"])
+        .output()
+        .unwrap();
     assert!(!none.status.success());
 }
