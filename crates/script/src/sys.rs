@@ -649,7 +649,7 @@ fn connect_errno(why: ConnectError) -> &'static str {
     }
 }
 
-/// The errno of an end (STATE-TABLE: RST in CLOSE_WAIT is EPIPE, as on Linux). An end in peace has none.
+/// The errno of an end; RST in CLOSE_WAIT is EPIPE, as on Linux. An end in peace has none.
 fn close_errno(trace: &Trace, reason: CloseReason, tuple: &Tuple) -> Option<&'static str> {
     match reason {
         CloseReason::Done => None,
