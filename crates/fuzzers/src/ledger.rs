@@ -128,13 +128,11 @@ impl Ledger {
         page.end = page.end.later(s.end());
         let Some(ack) = s.head.ack else { return };
         page.ack = Some(ack);
-        // A SYN's window is never scaled (RFC 7323 2.2), and says what scale later windows have.
+        // A SYN's window is never scaled (RFC 7323 2.2), and says what scale later windows have. It begins an account: what
+        // was offered before may have been an earlier half-open record's, whose answer waited until now.
         if s.has(Flags::SYN) {
             page.shift = Some(s.head.opts.wscale.unwrap_or(0));
-            // The largest that a SYN can say takes nothing back.
-            if s.head.wnd < u16::MAX {
-                page.offer(ack + u32::from(s.head.wnd), 1, s, &mut self.broken);
-            }
+            page.edge = Some(ack + u32::from(s.head.wnd));
         } else if let Some(shift) = page.shift {
             page.offer(ack + (u32::from(s.head.wnd) << shift), 1 << shift, s, &mut self.broken);
         }
