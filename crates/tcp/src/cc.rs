@@ -1,6 +1,18 @@
-//! Congestion control.
+//! Congestion control: the window, and the rules that move it.
+//!
+//! The connection finds losses and ends of recovery, and spends the window during recovery (RFC 9937); a rule decides how
+//! the window grows, by how much it shrinks, and whether segments are spread over time.
+
+use alloc::boxed::Box;
+use core::fmt::Debug;
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use synfin_wire::{Instant, Seq};
 
 pub mod reno;
+
+use reno::Reno;
 
 /// Whether the sender had more to send than the congestion window let through.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -9,4 +21,250 @@ pub enum Limit {
     Cwnd,
     /// The application or the peer's window was the limit: cwnd proves nothing and stays.
     Other,
+}
+
+/// Why the window has to shrink.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Congestion {
+    /// A segment was lost.
+    Loss,
+    /// The network marked a segment (RFC 3168).
+    Mark,
+}
+
+/// The window. All sizes in octets.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+pub struct Window {
+    /// cwnd (RFC 5681 2).
+    pub cwnd: u32,
+    /// ssthresh (RFC 5681 2); `u32::MAX` until the first congestion.
+    pub ssthresh: u32,
+}
+
+impl Window {
+    /// Whether the window doubles per round trip.
+    #[inline]
+    pub fn slow_start(&self) -> bool {
+        self.cwnd < self.ssthresh
+    }
+}
+
+/// What an acknowledgement outside of loss recovery says.
+#[derive(Copy, Clone, Debug)]
+pub struct Ack {
+    /// When it arrived.
+    pub now: Instant,
+    /// Octets newly acknowledged.
+    pub acked: u32,
+    /// Most octets that one acknowledgement may count for in slow start (RFC 3465 L).
+    pub most: u32,
+    /// Sender maximum segment size.
+    pub mss: u32,
+    /// What limited the sender when these octets were sent.
+    pub limit: Limit,
+    /// Round-trip sample of this acknowledgement, if it gave one.
+    pub rtt: Option<Duration>,
+    /// SRTT; zero before the first sample.
+    pub srtt: Duration,
+    /// Least round-trip time lately; zero before the first sample.
+    pub min_rtt: Duration,
+    /// SND.UNA, after this acknowledgement.
+    pub una: Seq,
+    /// SND.NXT
+    pub nxt: Seq,
+    /// Octets in flight after this acknowledgement.
+    pub flight: u32,
+    /// Delivery rate, if it could be sampled.
+    pub rate: Option<Rate>,
+}
+
+/// A sample of the delivery rate (draft-ietf-ccwg-bbr 4.1).
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// Octets delivered over `interval`.
+    pub delivered: u32,
+    /// The longer of the times it took to send and to acknowledge them.
+    pub interval: Duration,
+    /// The application, not the network, was the limit when they were sent.
+    pub app_limited: bool,
+    /// Octets delivered on this connection when the newest of them was sent, and now.
+    pub prior_delivered: u64,
+    /// Octets delivered on this connection up to now.
+    pub total_delivered: u64,
+    /// Octets in flight when the newest of them was sent.
+    pub tx_in_flight: u32,
+    /// Octets lost between the sending of the newest and now.
+    pub lost: u32,
+    /// Octets that this acknowledgement found lost.
+    pub newly_lost: u32,
+}
+
+/// A rule for the window.
+pub trait Algorithm: Debug + Send {
+    /// Name, as `TCP_CONGESTION` gives it.
+    fn name(&self) -> &'static str;
+
+    /// New octets were acknowledged, outside of fast recovery.
+    fn on_ack(&mut self, w: &mut Window, ack: &Ack);
+
+    /// Congestion for the first time in this window, with `flight` octets outstanding: sets ssthresh. The connection
+    /// brings cwnd there over the next round trip (RFC 9937), or at once where that cannot be.
+    fn on_congestion(&mut self, w: &mut Window, what: Congestion, flight: u32, mss: u32, now: Instant);
+
+    /// The retransmission timer ran out, for the first time for these octets: sets ssthresh. cwnd becomes one segment.
+    fn on_timeout(&mut self, w: &mut Window, flight: u32, mss: u32, now: Instant) {
+        self.on_congestion(w, Congestion::Loss, flight, mss, now);
+    }
+
+    /// Nothing was sent for `idle`, longer than the RTO. cwnd was brought down to the initial window (RFC 5681 4.1).
+    fn on_idle(&mut self, _idle: Duration) {}
+
+    /// The last congestion was none (RFC 4015, 3708, 5682): `before` is the window from before it.
+    fn on_undo(&mut self, w: &mut Window, before: Window) {
+        w.cwnd = w.cwnd.max(before.cwnd);
+        w.ssthresh = before.ssthresh;
+    }
+
+    /// Octets per second at which segments should leave; `None`: as fast as the window allows.
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+
+    /// A copy (`Clone` cannot be asked of a trait object).
+    fn copy(&self) -> Box<dyn Algorithm>;
+}
+
+/// Which rule a connection follows.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Hash)]
+#[non_exhaustive]
+pub enum Choice {
+    /// NewReno (RFC 5681, 6582).
+    #[default]
+    Reno,
+}
+
+/// A rule in use. The built-in ones are stored in place.
+#[derive(Debug)]
+enum Rule {
+    Reno(Reno),
+    Own(Box<dyn Algorithm>),
+}
+
+impl Clone for Rule {
+    fn clone(&self) -> Rule {
+        match self {
+            Rule::Reno(r) => Rule::Reno(r.clone()),
+            Rule::Own(a) => Rule::Own(a.copy()),
+        }
+    }
+}
+
+/// The window of one connection and the rule that moves it.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// The window.
+    pub window: Window,
+    rule: Rule,
+}
+
+/// The initial window (RFC 6928 2).
+pub fn initial_window(mss: u32) -> u32 {
+    (10 * mss).min((2 * mss).max(14_600))
+}
+
+impl Control {
+    /// A connection with this segment size begins.
+    pub fn new(choice: Choice, mss: u32) -> Control {
+        let rule = match choice {
+            Choice::Reno => Rule::Reno(Reno::default()),
+        };
+        Control { window: Window { cwnd: initial_window(mss), ssthresh: u32::MAX }, rule }
+    }
+
+    /// Follows another rule from here on; the window stays.
+    pub fn follow(&mut self, choice: Choice) {
+        self.rule = Control::new(choice, 1).rule;
+    }
+
+    /// Follows a rule from outside from here on; the window stays.
+    pub fn follow_own(&mut self, rule: Box<dyn Algorithm>) {
+        self.rule = Rule::Own(rule);
+    }
+
+    /// cwnd in octets.
+    #[inline]
+    pub fn cwnd(&self) -> u32 {
+        self.window.cwnd
+    }
+
+    /// ssthresh in octets.
+    #[inline]
+    pub fn ssthresh(&self) -> u32 {
+        self.window.ssthresh
+    }
+
+    fn parts(&mut self) -> (&mut Window, &mut dyn Algorithm) {
+        let rule: &mut dyn Algorithm = match &mut self.rule {
+            Rule::Reno(r) => r,
+            Rule::Own(a) => a.as_mut(),
+        };
+        (&mut self.window, rule)
+    }
+
+    /// The rule in use.
+    pub fn rule(&self) -> &dyn Algorithm {
+        match &self.rule {
+            Rule::Reno(r) => r,
+            Rule::Own(a) => a.as_ref(),
+        }
+    }
+
+    /// More than one SYN or SYN,ACK was lost: start with one segment (RFC 6928 2, RFC 5681 3.1).
+    pub fn start_careful(&mut self, mss: u32) {
+        self.window.cwnd = mss;
+    }
+
+    /// See [`Algorithm::on_ack`].
+    pub fn on_ack(&mut self, ack: &Ack) {
+        let (w, rule) = self.parts();
+        rule.on_ack(w, ack);
+    }
+
+    /// See [`Algorithm::on_congestion`].
+    pub fn on_congestion(&mut self, what: Congestion, flight: u32, mss: u32, now: Instant) {
+        let (w, rule) = self.parts();
+        rule.on_congestion(w, what, flight, mss, now);
+    }
+
+    /// See [`Algorithm::on_timeout`]. ssthresh moves only the first time per flight (RFC 5681 3.1 equation 4).
+    pub fn on_timeout(&mut self, flight: u32, mss: u32, first: bool, now: Instant) {
+        let (w, rule) = self.parts();
+        if first {
+            rule.on_timeout(w, flight, mss, now);
+        }
+        w.cwnd = mss;
+    }
+
+    /// Nothing was sent for longer than the RTO (RFC 5681 4.1).
+    pub fn on_idle(&mut self, mss: u32, idle: Duration) {
+        let (w, rule) = self.parts();
+        w.cwnd = w.cwnd.min(initial_window(mss));
+        rule.on_idle(idle);
+    }
+
+    /// What decides the window's future. A rule that depends on the clock hashes its name only: see
+    /// [`crate::testing::fingerprint`].
+    pub(crate) fn fingerprint(&self, h: &mut impl Hasher) {
+        self.window.hash(h);
+        match &self.rule {
+            Rule::Reno(r) => r.hash(h),
+            Rule::Own(a) => a.name().hash(h),
+        }
+    }
+
+    /// See [`Algorithm::on_undo`].
+    pub fn on_undo(&mut self, before: Window) {
+        let (w, rule) = self.parts();
+        rule.on_undo(w, before);
+    }
 }

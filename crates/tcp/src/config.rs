@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::cc::Choice;
+
 /// Behaviours of Linux that differ from this project's reading of the RFCs, one bit each.
 ///
 /// The RFC profile has none of them, [`Quirks::LINUX`] all. They are plain settings: one code path asks for the bit.
@@ -169,6 +171,10 @@ pub struct Config {
     pub window_scaling: bool,
     /// Offer SACK (RFC 2018).
     pub sack: bool,
+    /// The rule for the congestion window; a connection can choose another.
+    pub congestion_control: Choice,
+    /// Segments that one acknowledgement counts for at most in slow start (RFC 3465 L, RFC 9406 4.2). 8.
+    pub slow_start_limit: u8,
     /// Smallest segment size that a peer can ask for (CVE-2019-11479). 48.
     pub min_mss: u16,
     /// Most separate ranges in the reassembly queue of a connection. 4,096.
@@ -202,6 +208,8 @@ impl Default for Config {
             timestamps: true,
             window_scaling: true,
             sack: true,
+            congestion_control: Choice::default(),
+            slow_start_limit: 8,
             min_mss: 48,
             max_ranges: 4096,
             ttl: 64,

@@ -15,7 +15,7 @@ use alloc::boxed::Box;
 use synfin_wire::{Head, Instant, SackBlock, Seq, Tuple};
 
 use crate::bytes::Slices;
-use crate::cc::reno::Reno;
+use crate::cc::Control;
 use crate::error::{CloseReason, SoftError};
 use crate::event::{Event, Why};
 use crate::recovery::rto::Rto;
@@ -263,6 +263,8 @@ impl Bits {
     pub const PROBED: Bits = Bits(1 << 20);
     /// Urgent text appeared or its end advanced since the application was last told.
     pub const URG_NEWS: Bits = Bits(1 << 23);
+    /// Slow start after a timeout, until ssthresh is reached (RFC 3465 2.3).
+    pub const AFTER_TIMEOUT: Bits = Bits(1 << 24);
 
     #[inline]
     pub fn has(self, b: Bits) -> bool {
@@ -320,7 +322,7 @@ pub struct Connection {
     pub(crate) rcv: Rcv,
     pub(crate) ts_offset: u32,
     pub(crate) rto: Rto,
-    pub(crate) cc: Reno,
+    pub(crate) cc: Control,
     /// SND.NXT when the last recovery began (RFC 6582, 6675).
     pub(crate) recover: Seq,
     /// Up to here the congestion window was the limit when it was sent.
@@ -356,7 +358,7 @@ pub struct Connection {
 }
 
 // There may be millions: whoever makes one larger does so on purpose.
-const _: () = assert!(size_of::<Connection>() <= 424);
+const _: () = assert!(size_of::<Connection>() <= 432);
 
 /// What keepalive watches (RFC 9293 3.8.4).
 #[derive(Clone, Debug)]
@@ -443,7 +445,7 @@ impl Connection {
             },
             ts_offset,
             rto: Rto::default(),
-            cc: Reno::new(u32::from(peer_mss)),
+            cc: Control::new(cfg.congestion_control, u32::from(peer_mss)),
             recover: iss,
             limited_until: iss,
             sample_at: iss,
@@ -502,7 +504,7 @@ impl Connection {
         }
         self.snd.peer_mss = offer.peer_mss;
         self.set_mss(offer.peer_mss.min(self.rcv.our_mss), cx.cfg);
-        self.cc = Reno::new(u32::from(self.snd.mss));
+        self.cc = Control::new(cx.cfg.congestion_control, u32::from(self.snd.mss));
     }
 
     /// Effective send MSS from the largest segment that path and peer take (RFC 9293 MUST-16, RFC 6691).

@@ -6,7 +6,7 @@ use synfin_wire::{Instant, Segment, Seq};
 
 use super::{Bits, Connection, SendTimer, Verdict};
 use crate::Cx;
-use crate::cc::Limit;
+use crate::cc::{Ack, Congestion, Limit};
 use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::send::log::DUP_THRESH;
@@ -155,7 +155,7 @@ impl Connection {
         if self.bits.has(Bits::RECOVERY) || self.bits.has(Bits::LOSS) {
             if ack.at_or_after(self.recover) {
                 if self.bits.take(Bits::RECOVERY) {
-                    self.cc.on_recovered(self.log.flight(), mss);
+                    self.end_of_recovery(mss);
                 }
                 self.bits.clear(Bits::LOSS);
                 self.dup_acks = 0;
@@ -166,13 +166,44 @@ impl Connection {
                 }
                 self.bits.set(Bits::RETRANSMIT_NOW);
             } else {
-                self.cc.on_ack(acked, mss, Limit::Cwnd);
+                self.grow(cx, acked, Limit::Cwnd);
             }
             return;
         }
         self.dup_acks = 0;
         let limit = if una.before(self.limited_until) { Limit::Cwnd } else { Limit::Other };
-        self.cc.on_ack(acked, mss, limit);
+        self.grow(cx, acked, limit);
+    }
+
+    /// Tells the rule of the window about newly acknowledged octets.
+    fn grow(&mut self, cx: &Cx<'_>, acked: u32, limit: Limit) {
+        let mss = u32::from(self.snd.mss);
+        // RFC 3465 2.3: one segment per ACK in the slow start that follows a timeout.
+        let after_timeout = self.bits.has(Bits::AFTER_TIMEOUT) && self.cc.window.slow_start();
+        if !after_timeout {
+            self.bits.clear(Bits::AFTER_TIMEOUT);
+        }
+        let most = if after_timeout { 1 } else { u32::from(cx.cfg.slow_start_limit) };
+        self.cc.on_ack(&Ack {
+            now: cx.now,
+            acked,
+            most: most.saturating_mul(mss),
+            mss,
+            limit,
+            rtt: None,
+            srtt: self.rto.srtt(),
+            min_rtt: Duration::ZERO,
+            una: self.snd.una,
+            nxt: self.snd.nxt,
+            flight: self.log.flight(),
+            rate: None,
+        });
+    }
+
+    /// Recovery is over: no burst (RFC 6582 3.2 step 3, first option).
+    fn end_of_recovery(&mut self, mss: u32) {
+        let w = &mut self.cc.window;
+        w.cwnd = w.ssthresh.min(self.log.flight().max(mss).saturating_add(mss)).max(mss);
     }
 
     /// Moves SND.UNA; returns when the newest acknowledged octets were sent, if they were sent once.
@@ -247,7 +278,8 @@ impl Connection {
             return;
         }
         let mss = u32::from(self.snd.mss);
-        self.cc.on_loss(self.log.flight(), mss);
+        self.cc.on_congestion(Congestion::Loss, self.log.flight(), mss, cx.now);
+        self.cc.window.cwnd = self.cc.window.ssthresh;
         self.recover = self.snd.nxt;
         self.log.mark_first_lost(mss);
         self.bits.set(Bits::RECOVERY);

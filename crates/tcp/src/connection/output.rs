@@ -207,7 +207,7 @@ impl Connection {
         let usable = self.window_right().dist(seq).max(0) as u32;
         if self.log.is_empty() && cx.now.since(self.timers.last_sent) > self.rto.current(cx.cfg) {
             // RFC 5681 4.1: after idling longer than the RTO the window proves nothing.
-            self.cc.on_idle(u32::from(self.snd.mss));
+            self.cc.on_idle(u32::from(self.snd.mss), cx.now.since(self.timers.last_sent));
         }
         let free = self.cc_room(seg_max);
         let allowed = unsent.min(usable).min(free);
@@ -254,7 +254,7 @@ impl Connection {
     /// the window further. Otherwise the window was no limit and proves nothing (the idea of RFC 7661 4.1).
     fn note_window_use(&mut self, seg_max: u32) {
         let (flight, cwnd) = (self.log.flight(), self.cc.cwnd());
-        let slow_start = cwnd < self.cc.ssthresh();
+        let slow_start = self.cc.window.slow_start();
         let used = if slow_start { flight.saturating_mul(2) } else { flight.saturating_add(seg_max) };
         if used >= cwnd {
             self.limited_until = self.snd.nxt;

@@ -150,7 +150,8 @@ impl Connection {
             self.bits.set(Bits::SYN_DUE);
         }
         self.apply_claimed_mtu(cx);
-        self.cc.on_timeout(self.log.flight(), u32::from(self.snd.mss), first);
+        self.cc.on_timeout(self.log.flight(), u32::from(self.snd.mss), first, cx.now);
+        self.bits.set(Bits::AFTER_TIMEOUT);
         self.recover = self.snd.nxt;
         self.log.mark_all_lost();
         self.dup_acks = 0;

@@ -78,7 +78,9 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         linger,
         keepalive,
     } = c;
-    (state, bits, iss, irs, snd, ts_offset, cc, recover, limited_until).hash(h);
+    (state, bits, iss, irs, snd, ts_offset, recover, limited_until).hash(h);
+    // Rules keep times and rates; the explorations use the one that keeps none but what it hashes here.
+    cc.fingerprint(h);
     (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
     (closed, claimed_mtu, proven_mss, user_timeout, linger).hash(h);
     // Compared with these only, unless the RTO follows it.
