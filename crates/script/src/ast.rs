@@ -32,6 +32,8 @@ pub struct Script {
     pub options: Vec<OptionLine>,
     /// What happens, in order.
     pub events: Vec<Event>,
+    /// `// linux differs: reason`: the kernel is known to do something else.
+    pub differs: Option<String>,
 }
 
 /// `--name=value` in a script.

@@ -94,7 +94,7 @@ const NAMES: &[(&str, i64)] = &[
 ];
 
 /// The number of a name.
-pub(crate) fn value(name: &str) -> Option<i64> {
+pub fn value(name: &str) -> Option<i64> {
     NAMES.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn value(name: &str) -> Option<i64> {
 ///
 /// # Errors
 /// It stands for none, or for one that is not known.
-pub(crate) fn number(expr: &Expr) -> Result<i64, String> {
+pub fn number(expr: &Expr) -> Result<i64, String> {
     match expr {
         Expr::Int(n) => Ok(*n),
         Expr::Word(w) => value(w).ok_or_else(|| format!("no number is known for {w}")),

@@ -1,25 +1,21 @@
-//! Lets a script happen: one event after another, on a clock that jumps.
+//! Lets a script happen on a host: one event after another, each judged.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use synfin_link::{Caps, RxFrame, RxMeta, TxMeta, TxSink};
-use synfin_net::{Cidr, More, Secrets, Stack, StackConfig};
-use synfin_tcp::{State, Why};
-use synfin_wire::{Endpoint, Flags, Instant, Seq, Tuple};
+use synfin_wire::{Endpoint, Flags, Seq, Tuple};
 
 use crate::ast::{Body, Call, Direction, Event, Expr, Opt, OptSpec, Packet, Script, TcpSpec, What, When};
 use crate::code::{self, Trouble, Variables};
 use crate::compare::{Limits, Shown, difference};
 use crate::consts::number;
+use crate::host::{Host, Micros, Returned, Turn};
 use crate::profile::Profile;
 use crate::report::{Failure, FailureKind, Outcome, Verdict};
 use crate::seq::{self, Flow};
 use crate::setup::Setup;
-use crate::sys::{Op, Progress, Ret, Sys, World};
-use crate::sysctl;
-use crate::trace::Trace;
+use crate::stack_host::StackHost;
 use crate::wire::{self, InSegment, OutSegment, Parsed};
 
 /// How a script is run.
@@ -58,127 +54,89 @@ pub fn run(script: &Script, profile: &Profile) -> Outcome {
 
 /// Runs a script.
 pub fn run_with(script: &Script, options: &Options) -> Outcome {
+    run_on(script, options, |setup| Ok(StackHost::new(setup, &options.profile)))
+}
+
+/// Runs a script on a host that is made for it. The profile of the options has no meaning here.
+pub fn run_on<H: Host>(
+    script: &Script,
+    options: &Options,
+    make: impl FnOnce(&Setup) -> Result<H, String>,
+) -> Outcome {
     let setup = match Setup::of(script, &options.extra) {
         Ok(setup) => setup,
         Err((line, message)) => return Outcome::unusable(&script.file, line, &message),
     };
-    let mut engine = Engine::new(setup, options);
+    let host = match make(&setup) {
+        Ok(host) => host,
+        Err(message) => return Outcome::unusable(&script.file, 0, &message),
+    };
+    let mut engine = Engine::new(setup, options, host);
     let verdict = match engine.play(script, options) {
         Ok(()) => Verdict::Pass,
         Err(failure) => Verdict::Fail(failure),
     };
-    let elapsed = engine.now.since(START);
-    let mut notes = std::mem::take(&mut engine.profile.notes);
-    notes.extend(engine.sys.take_notes());
-    Outcome { file: script.file.clone(), verdict, notes, elapsed }
+    let elapsed = Duration::from_micros(u64::try_from(engine.host.now()).unwrap_or(0));
+    Outcome { file: script.file.clone(), verdict, notes: engine.host.notes(), elapsed }
 }
 
-/// When scripts begin: late enough for every clock of the stack to have an earlier value.
-const START: Instant = Instant::from_millis(1_000_000);
 /// The peer's initial sequence number: every script crosses the wrap early.
 const PEER_ISN: Seq = Seq::new(0xffff_fe00);
 /// Port of the first peer.
 const PEER_PORT: u16 = 52_000;
 /// Waited for a packet beyond its time, only to tell when it comes.
-const GRACE: i64 = 2_000_000;
-/// `*`: waited for at most.
-const PATIENCE: i64 = 1_000_000_000;
-/// Timer turns of one script; a stack whose timers do not stop is broken.
-const MOST_TURNS: u32 = 200_000;
+const GRACE: Micros = 2_000_000;
 /// Octets that fit a packet of either IP version beside the largest headers.
 const MOST_TEXT: u32 = 65_535 - 100;
 
 type Step<T = ()> = Result<T, Box<Failure>>;
 
-/// A packet that the stack sent.
-struct Sent {
-    at: Instant,
+/// A segment that came out.
+struct Segment {
+    at: Micros,
     seg: OutSegment,
-    why: Option<Why>,
+    why: Option<String>,
 }
 
 /// A call that has not returned.
 struct Waiting<'s> {
-    op: Op,
     call: &'s Call,
     event: &'s Event,
     /// When it has to return.
-    until: Instant,
+    until: Micros,
 }
 
-struct Engine<'s> {
+struct Engine<'s, H> {
     setup: Setup,
-    profile: Profile,
-    tolerance: i64,
-    stack: Stack,
-    trace: Trace,
-    sys: Sys,
-    now: Instant,
-    /// Time of the last event, microseconds since the start.
-    last: i64,
-    sent: VecDeque<Sent>,
+    tolerance: Micros,
+    host: H,
+    /// Time of the last event.
+    last: Micros,
+    /// Until when a command kept the host busy: what comes later for that is not late.
+    busy: Micros,
+    sent: VecDeque<Segment>,
     flows: Vec<Flow>,
     waiting: Option<Waiting<'s>>,
     variables: Variables,
-    turns: u32,
-    broken: Option<String>,
 }
 
-#[derive(Default)]
-struct Sink(Vec<Vec<u8>>);
-
-impl TxSink for Sink {
-    fn room(&self) -> usize {
-        usize::MAX
-    }
-
-    fn push(&mut self, head: &[u8], payload: &[&[u8]], _: TxMeta) {
-        let mut packet = head.to_vec();
-        payload.iter().for_each(|p| packet.extend_from_slice(p));
-        self.0.push(packet);
-    }
-}
-
-fn at(micros: i64) -> Instant {
-    START + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-}
-
-fn micros(t: Instant) -> i64 {
-    i64::try_from(t.since(START).as_micros()).unwrap_or(i64::MAX)
-}
-
-fn show_time(micros: i64) -> String {
+fn show_time(micros: Micros) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-impl<'s> Engine<'s> {
-    fn new(setup: Setup, options: &Options) -> Engine<'s> {
-        let profile = options.profile.clone();
-        let trace = Trace::new(setup.mtu);
-        let config = StackConfig {
-            tcp: profile.tcp.clone(),
-            addrs: vec![Cidr { addr: setup.addrs.local, prefix: setup.prefix }],
-            ..StackConfig::default()
-        };
-        let secrets = std::array::from_fn(|i| (i as u8).wrapping_mul(37) ^ 0x5a);
-        let mut stack = Stack::new(config, Caps::plain(setup.mtu), Secrets(secrets));
-        stack.set_probe(Some(Box::new(trace.clone())));
+impl<'s, H: Host> Engine<'s, H> {
+    fn new(setup: Setup, options: &Options, host: H) -> Engine<'s, H> {
         let tolerance = setup.tolerance.unwrap_or(options.tolerance);
         Engine {
             setup,
-            profile,
             tolerance,
-            stack,
-            trace,
-            sys: Sys::default(),
-            now: START,
+            host,
             last: 0,
+            busy: 0,
             sent: VecDeque::new(),
             flows: Vec::new(),
             waiting: None,
             variables: Variables::new(),
-            turns: 0,
-            broken: None,
         }
     }
 
@@ -186,7 +144,12 @@ impl<'s> Engine<'s> {
         if self.setup.dry {
             return Ok(());
         }
+        let mut begun = false;
         for event in &script.events {
+            if !begun && !matches!(event.what, What::Command(_)) {
+                self.host.begin();
+                begun = true;
+            }
             self.event(event)?;
         }
         if let Some(waiting) = &self.waiting {
@@ -201,7 +164,7 @@ impl<'s> Engine<'s> {
         {
             let actual = self.show(&sent.seg, 0);
             let what = "a segment that the script does not mention";
-            return Err(self.differs(event, what, "nothing".into(), self.timed(sent.at, &actual, sent.why)));
+            return Err(self.differs(event, what, "nothing".into(), timed(sent.at, &actual, sent.why)));
         }
         Ok(())
     }
@@ -212,7 +175,7 @@ impl<'s> Engine<'s> {
             When::Relative(d) => (self.last.saturating_add(d), self.last.saturating_add(d)),
             When::AbsoluteRange(a, b) => (a, b),
             When::RelativeRange(a, b) => (self.last.saturating_add(a), self.last.saturating_add(b)),
-            When::Any => (0, PATIENCE),
+            When::Any => (0, self.host.patience()),
         };
         let slack = self.slack(from.saturating_sub(self.last));
         if let What::Packet(packet) = &event.what
@@ -228,36 +191,41 @@ impl<'s> Engine<'s> {
         if from < self.last {
             return Err(self.fail(event, FailureKind::Script, "this is earlier than the event before"));
         }
-        self.advance(event, at(from))?;
+        self.advance(event, from)?;
+        self.in_time(event, from, slack)?;
         let until = event.until.map(|u| match event.when {
-            When::Relative(_) => at(self.last.saturating_add(u)),
-            _ => at(u),
+            When::Relative(_) => self.last.saturating_add(u),
+            _ => u,
         });
         self.last = from;
         match &event.what {
             What::Packet(packet) => self.inject(event, packet),
             What::Call(call) => self.call(event, call, until, slack),
             What::Code(code) => self.code(event, code),
-            What::Command(command) => match sysctl::run(command, &mut self.profile) {
-                Ok(pause) => {
-                    *self.stack.tcp_config_mut() = self.profile.tcp.clone();
-                    self.advance(event, self.now + pause)
-                }
-                Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
-            },
+            What::Command(command) => self.command(event, command),
         }
     }
 
     /// By how much an event this long after the one before may be off: an eighth of the way at least.
-    fn slack(&self, distance: i64) -> Duration {
-        Duration::from_micros(u64::try_from(self.tolerance.max(distance / 8)).unwrap_or(0))
+    fn slack(&self, distance: Micros) -> Micros {
+        self.tolerance.max(distance / 8)
+    }
+
+    /// A real clock may have gone on too far: what comes then would be judged by a time that the script does not mean.
+    fn in_time(&self, event: &Event, from: Micros, slack: Micros) -> Step {
+        let now = self.host.now();
+        if now > from.max(self.busy) + slack {
+            let mut late = self.fail(event, FailureKind::Late, "this machine was too slow for the event");
+            (late.expected, late.actual) = (show_time(from), show_time(now));
+            return Err(late);
+        }
+        Ok(())
     }
 
     // -- failures
 
     fn fail(&self, event: &Event, kind: FailureKind, what: &str) -> Box<Failure> {
-        let said =
-            self.trace.said().into_iter().map(|(t, s)| format!("{} {s}", show_time(micros(t)))).collect();
+        let said = self.host.said().into_iter().map(|(t, s)| format!("{} {s}", show_time(t))).collect();
         Box::new(Failure {
             kind,
             line: event.line,
@@ -275,98 +243,53 @@ impl<'s> Engine<'s> {
         failure
     }
 
-    fn timed(&self, t: Instant, text: &str, why: Option<Why>) -> String {
-        let why = why.map_or(String::new(), |w| format!("   ({w:?})"));
-        format!("{} {text}{why}", show_time(micros(t)))
-    }
-
     // -- time
 
-    fn world(&mut self) -> (&mut Sys, World<'_>) {
-        let world = World {
-            stack: &mut self.stack,
-            now: self.now,
-            profile: &self.profile,
-            trace: &self.trace,
-            addrs: &self.setup.addrs,
-        };
-        (&mut self.sys, world)
-    }
-
-    /// Takes what the stack wants to send now.
-    fn pump(&mut self) {
-        let mut sink = Sink::default();
-        while self.stack.poll_transmit(self.now, 256, &mut sink) == More::Pending {}
-        // One reason for each segment, in the same order; other packets have none.
-        let mut whys = self.trace.take_whys();
-        for packet in sink.0 {
-            match wire::parse(&packet) {
+    /// Takes what came out, and lets a call that returned be judged. To be called after everything that the host does.
+    fn collect(&mut self, event: &Event) -> Step {
+        for sent in self.host.sent() {
+            match wire::parse(&sent.packet) {
                 Parsed::Tcp(seg) => {
-                    let why = whys.pop_front();
                     if !self.flows.iter().any(|f| f.tuple == seg.tuple) && seg.flags.has(Flags::SYN) {
                         self.flows.push(Flow::new(seg.tuple, PEER_ISN));
                     }
-                    self.sent.push_back(Sent { at: self.now, seg, why });
+                    self.sent.push_back(Segment { at: sent.at, seg, why: sent.why });
                 }
                 Parsed::Other => {}
-                Parsed::Broken(why) => self.broken = Some(why),
+                Parsed::Broken(why) => {
+                    let what = "the stack sent a broken packet";
+                    return Err(self.differs(event, what, "a packet".into(), why));
+                }
             }
         }
-        let (sys, mut world) = self.world();
-        sys.observe(&mut world);
-    }
-
-    /// Sends, lets a waiting call go on, and sends again what that made due.
-    fn settle(&mut self, event: &Event) -> Step {
-        self.pump();
-        if let Some(why) = self.broken.take() {
-            return Err(self.differs(event, "the stack sent a broken packet", "a packet".into(), why));
-        }
-        let Some(Waiting { op, call, event, until }) = self.waiting.take() else { return Ok(()) };
-        let (sys, mut world) = self.world();
-        match sys.attempt(&mut world, op) {
+        let Some(Waiting { call, event, until }) = self.waiting.take() else { return Ok(()) };
+        match self.host.returned() {
             Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
-            Ok(Progress::Waits(op)) => {
-                self.waiting = Some(Waiting { op, call, event, until });
-                self.pump();
+            Ok(Some(ret)) => self.returned(event, call, &ret, Some(until)),
+            Ok(None) => {
+                self.waiting = Some(Waiting { call, event, until });
                 Ok(())
             }
-            Ok(Progress::Done(ret)) => {
-                self.pump();
-                self.returned(event, call, &ret, Some(until))
-            }
         }
     }
 
-    /// One turn of the clock to the next thing that happens by itself, not beyond `to`. False: nothing will.
-    fn turn(&mut self, event: &Event, to: Instant) -> Step<bool> {
-        let call = self.waiting.as_ref().map_or(Instant::NEVER, |w| Sys::deadline(&w.op));
-        let next = self.stack.poll_timeout().min(call);
-        if next > to {
-            return Ok(false);
-        }
-        self.turns += 1;
-        if self.turns > MOST_TURNS {
-            return Err(self.fail(event, FailureKind::Differs, "the stack's timers do not come to rest"));
-        }
-        self.now = self.now.max(next);
-        self.stack.on_timeout(self.now);
-        self.settle(event)?;
-        Ok(true)
+    /// One turn of the clock to the next thing that happens by itself, not beyond `to`.
+    fn turn(&mut self, event: &Event, to: Micros) -> Step<Turn> {
+        let turn = self.host.turn(to).map_err(|why| self.fail(event, FailureKind::Differs, &why))?;
+        self.collect(event)?;
+        Ok(turn)
     }
 
     /// Lets time pass.
-    fn advance(&mut self, event: &Event, to: Instant) -> Step {
+    fn advance(&mut self, event: &Event, to: Micros) -> Step {
         if let Some(waiting) = &self.waiting {
             let limit = waiting.until + self.slack(0);
             if limit < to {
-                while self.turn(event, limit)? {}
-                self.now = self.now.max(limit);
+                while self.turn(event, limit)? == Turn::Something {}
                 self.still_waiting()?;
             }
         }
-        while self.turn(event, to)? {}
-        self.now = self.now.max(to);
+        while self.turn(event, to)? == Turn::Something {}
         Ok(())
     }
 
@@ -375,8 +298,8 @@ impl<'s> Engine<'s> {
         match self.waiting.take() {
             None => Ok(()),
             Some(waiting) => {
-                let expected = format!("{} at {}", waiting.call.result, show_time(micros(waiting.until)));
-                let actual = format!("still waiting at {}", show_time(micros(self.now)));
+                let expected = format!("{} at {}", waiting.call.result, show_time(waiting.until));
+                let actual = format!("still waiting at {}", show_time(self.host.now()));
                 Err(self.differs(waiting.event, "the call does not return", expected, actual))
             }
         }
@@ -384,44 +307,40 @@ impl<'s> Engine<'s> {
 
     // -- calls
 
-    fn call(&mut self, event: &'s Event, call: &'s Call, until: Option<Instant>, slack: Duration) -> Step {
+    fn call(&mut self, event: &'s Event, call: &'s Call, until: Option<Micros>, slack: Micros) -> Step {
         if self.waiting.is_some() {
-            self.advance(event, self.now + slack)?;
+            self.advance(event, self.host.now() + slack)?;
             self.still_waiting()?;
         }
-        let (sys, mut world) = self.world();
-        let progress = sys.begin(&mut world, call).and_then(|op| sys.attempt(&mut world, op));
-        match progress {
-            Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
-            Ok(Progress::Done(ret)) => {
-                self.pump();
+        match (self.host.call(call, until), until) {
+            (Err(why), _) => Err(self.fail(event, FailureKind::Unsupported, &why)),
+            (Ok(Some(ret)), _) => {
+                self.collect(event)?;
                 self.returned(event, call, &ret, until)
             }
-            Ok(Progress::Waits(op)) => match until {
-                None => {
-                    Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into()))
-                }
-                Some(until) => {
-                    self.waiting = Some(Waiting { op, call, event, until });
-                    self.settle(event)
-                }
-            },
+            (Ok(None), None) => {
+                Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into()))
+            }
+            (Ok(None), Some(until)) => {
+                self.waiting = Some(Waiting { call, event, until });
+                self.collect(event)
+            }
         }
     }
 
-    fn returned(&mut self, event: &Event, call: &Call, ret: &Ret, until: Option<Instant>) -> Step {
+    fn returned(&mut self, event: &Event, call: &Call, ret: &Returned, until: Option<Micros>) -> Step {
         let show = |value: i64, errno: Option<&str>| match errno {
             Some(errno) => format!("{value} {errno}"),
             None => value.to_string(),
         };
-        let actual = show(ret.value, ret.errno);
+        let actual = show(ret.value, ret.errno.as_deref());
         if call.result != Expr::Ellipsis {
             let expected = match number(&call.result) {
                 Ok(n) => n,
                 Err(why) => return Err(self.fail(event, FailureKind::Script, &why)),
             };
             let wanted = show(expected, call.errno.as_deref());
-            let errno_differs = call.errno.is_some() && call.errno.as_deref() != ret.errno;
+            let errno_differs = call.errno.is_some() && call.errno != ret.errno;
             if expected != ret.value || errno_differs {
                 let what = format!("{} returned something else", call.name);
                 return Err(self.differs(event, &what, wanted, actual));
@@ -431,20 +350,18 @@ impl<'s> Engine<'s> {
             let what = format!("{}: {} differs", call.name, wrong.what);
             return Err(self.differs(event, &what, wrong.expected.clone(), wrong.actual.clone()));
         }
-        if let Some(until) = until {
-            let off = self.now.since(until).max(until.since(self.now));
-            if off > self.slack(micros(until) - self.last) {
-                let expected = format!("return at {}", show_time(micros(until)));
-                let actual = format!("returned {actual} at {}", show_time(micros(self.now)));
-                return Err(self.differs(event, "the call returned at another time", expected, actual));
-            }
+        if let Some(until) = until
+            && (ret.at - until).abs() > self.slack(until - self.last)
+        {
+            let expected = format!("return at {}", show_time(until));
+            let actual = format!("returned {actual} at {}", show_time(ret.at));
+            return Err(self.differs(event, "the call returned at another time", expected, actual));
         }
         Ok(())
     }
 
     fn code(&mut self, event: &Event, text: &str) -> Step {
-        let (sys, mut world) = self.world();
-        let fields = sys.tcp_info(&mut world).unwrap_or_default();
+        let fields = self.host.info();
         let lookup = |name: &str| fields.get(name).copied();
         match code::run(text, &mut self.variables, &lookup) {
             Ok(()) => Ok(()),
@@ -457,18 +374,30 @@ impl<'s> Engine<'s> {
         }
     }
 
+    fn command(&mut self, event: &Event, command: &str) -> Step {
+        let pause = match self.host.command(command) {
+            Ok(pause) => Micros::try_from(pause.as_micros()).unwrap_or(Micros::MAX),
+            Err(why) => return Err(self.fail(event, FailureKind::Unsupported, &why)),
+        };
+        let until = self.host.now().saturating_add(pause);
+        self.advance(event, until)?;
+        self.busy = self.host.now();
+        Ok(())
+    }
+
     // -- packets in
 
     fn inject(&mut self, event: &Event, packet: &Packet) -> Step {
         if !packet.outer.is_empty() {
             return Err(self.fail(event, FailureKind::Unsupported, "tunnels are not supported"));
         }
+        let mut errno = None;
         let (bytes, len) = match &packet.body {
             Body::Udp(_) => return Err(self.fail(event, FailureKind::Unsupported, "UDP is not supported")),
             Body::Icmp(spec) => {
                 let index = self.flow_for(packet, None);
                 let Some(flow) = self.flows.get(index) else { return Ok(()) };
-                self.trace.set_icmp_errno(icmp_errno(spec.kind.as_str(), spec.code.as_deref()));
+                errno = icmp_errno(spec.kind.as_str(), spec.code.as_deref());
                 (wire::icmp_packet(spec, flow, &packet.ip), 0)
             }
             Body::Tcp(spec) => {
@@ -482,9 +411,9 @@ impl<'s> Engine<'s> {
             Err(why) => return Err(self.fail(event, FailureKind::Script, &why)),
         };
         let merged = self.setup.merged.filter(|mss| u32::from(*mss) < len).and_then(NonZeroU16::new);
-        let frame = RxFrame { bytes: &bytes, meta: RxMeta { gro: merged, ..RxMeta::default() } };
-        self.stack.on_packet(self.now, frame);
-        self.settle(event)
+        let injected = self.host.inject(&bytes, merged, errno);
+        injected.map_err(|why| self.fail(event, FailureKind::Differs, &why))?;
+        self.collect(event)
     }
 
     /// The flow that an incoming packet belongs to; a new one if it begins one.
@@ -506,13 +435,8 @@ impl<'s> Engine<'s> {
             // The very first number again after the connection is over: a new peer, not an old segment.
             let again =
                 begins && spec.is_some_and(|s| s.seq.wrapping_add(1) == flow.peer_text) && flow.knows_ours();
-            let mut state = None;
-            self.stack.for_each_record(&mut |t, s| {
-                if *t == flow.tuple {
-                    state = Some(s);
-                }
-            });
-            if !(again && matches!(state, None | Some(State::TimeWait))) {
+            let tuple = flow.tuple;
+            if !(again && self.host.is_over(&tuple)) {
                 return index;
             }
         }
@@ -531,8 +455,8 @@ impl<'s> Engine<'s> {
     // -- packets out
 
     /// The oldest segment that was sent and not asked for yet, of this flow if one is named. Others stay.
-    fn take_sent(&mut self, tuple: Option<&Tuple>) -> Option<Sent> {
-        let ours = |sent: &Sent| match tuple {
+    fn take_sent(&mut self, tuple: Option<&Tuple>) -> Option<Segment> {
+        let ours = |sent: &Segment| match tuple {
             Some(tuple) => sent.seg.tuple == *tuple,
             None => self.flows.iter().any(|f| f.tuple == sent.seg.tuple),
         };
@@ -545,8 +469,8 @@ impl<'s> Engine<'s> {
         &mut self,
         event: &Event,
         ports: Option<(u16, u16)>,
-        limit: Instant,
-    ) -> Step<Option<Sent>> {
+        limit: Micros,
+    ) -> Step<Option<Segment>> {
         loop {
             let tuple = match ports {
                 Some((source, destination)) => {
@@ -561,14 +485,21 @@ impl<'s> Engine<'s> {
             {
                 return Ok(Some(sent));
             }
-            if !self.turn(event, limit)? {
+            if self.turn(event, limit)? == Turn::Nothing {
                 return Ok(None);
             }
         }
     }
 
     /// A packet that has to come. Returns when it came.
-    fn expect(&mut self, event: &Event, packet: &Packet, from: i64, to: i64, slack: Duration) -> Step<i64> {
+    fn expect(
+        &mut self,
+        event: &Event,
+        packet: &Packet,
+        from: Micros,
+        to: Micros,
+        slack: Micros,
+    ) -> Step<Micros> {
         let spec = match &packet.body {
             Body::Tcp(spec) if packet.outer.is_empty() => spec,
             _ => {
@@ -577,7 +508,8 @@ impl<'s> Engine<'s> {
             }
         };
         let expected = format!("{} {}", show_time(from), Shown::of_spec(spec));
-        let limit = at(to) + slack + Duration::from_micros(GRACE.unsigned_abs());
+        let to = to.max(self.busy);
+        let limit = to + slack + GRACE;
         let Some(mut sent) = self.wait_for_sent(event, packet.ports, limit)? else {
             return Err(self.differs(event, "no segment was sent", expected, "nothing".into()));
         };
@@ -600,18 +532,18 @@ impl<'s> Engine<'s> {
             }
             learn_stamps(spec, &sent.seg, flow);
         }
-        let actual = self.timed(came, &actual, sent.why);
+        let actual = timed(came, &actual, sent.why);
         if let Some(what) = found {
             return Err(self.differs(event, &format!("another {what}"), expected, actual));
         }
-        if came + slack < at(from) {
+        if came + slack < from {
             return Err(self.differs(event, "the segment came too early", expected, actual));
         }
-        if came > at(to) + slack {
+        if came > to + slack {
             return Err(self.differs(event, "the segment came too late", expected, actual));
         }
         // The clock stands at the event even if its packet was sent before.
-        Ok(micros(came))
+        Ok(came)
     }
 
     /// Adds the segments that follow without a gap, until there is as much text as is expected. A device with
@@ -621,8 +553,8 @@ impl<'s> Engine<'s> {
         event: &Event,
         packet: &Packet,
         spec: &TcpSpec,
-        sent: &mut Sent,
-        limit: Instant,
+        sent: &mut Segment,
+        limit: Micros,
     ) -> Step<bool> {
         let mut glued = false;
         while !self.setup.strict_segments
@@ -652,6 +584,11 @@ impl<'s> Engine<'s> {
             None => format!("a segment from {} to {}", seg.tuple.local, seg.tuple.remote),
         }
     }
+}
+
+fn timed(t: Micros, text: &str, why: Option<String>) -> String {
+    let why = why.map_or(String::new(), |w| format!("   ({w})"));
+    format!("{} {text}{why}", show_time(t))
 }
 
 /// The script names the stack's timestamps: later echoes use these names.

@@ -6,17 +6,20 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod call;
 mod cmd;
 mod code;
 mod compare;
 mod consts;
 mod engine;
+pub mod host;
 mod lexer;
 mod parser;
 mod profile;
 pub mod report;
 mod seq;
-mod setup;
+pub mod setup;
+mod stack_host;
 mod sys;
 mod sysctl;
 mod tcpinfo;
@@ -25,7 +28,9 @@ mod wire;
 
 pub use ast::{ParseError, Script};
 pub use cmd::{Command, USAGE, main_with};
-pub use engine::{Leftover, Options, run, run_with};
+pub use engine::{Leftover, Options, run, run_on, run_with};
+pub use host::Host;
 pub use parser::{Defines, parse, parse_with};
 pub use profile::{Profile, Sizes};
 pub use report::{Failure, FailureKind, Outcome, Verdict};
+pub use setup::Setup;

@@ -25,7 +25,7 @@ pub fn parse(text: &str, file: &str) -> Result<Script, ParseError> {
 pub fn parse_with(text: &str, file: &str, defines: &Defines) -> Result<Script, ParseError> {
     let tokens = lex(text, file)?;
     let mut parser = Parser { text, file, tokens, at: 0, defines, depth: 0 };
-    let mut script = Script { file: file.into(), ..Script::default() };
+    let mut script = Script { file: file.into(), differs: differs(text), ..Script::default() };
     while let Some(token) = parser.peek().cloned() {
         match token.tok {
             Tok::Option(name) => {
@@ -37,6 +37,13 @@ pub fn parse_with(text: &str, file: &str, defines: &Defines) -> Result<Script, P
         }
     }
     Ok(script)
+}
+
+/// The reason in a comment line `// linux differs: reason`.
+fn differs(text: &str) -> Option<String> {
+    let comments = text.lines().filter_map(|line| line.trim().strip_prefix("//"));
+    let mut reasons = comments.filter_map(|c| c.trim().strip_prefix("linux differs:"));
+    reasons.next().map(|reason| reason.trim().to_string())
 }
 
 pub(crate) struct Parser<'a> {

@@ -34,6 +34,8 @@ pub enum FailureKind {
     Unsupported,
     /// Something else happened.
     Differs,
+    /// A real clock went on while the machine had no time for the script: nothing is known.
+    Late,
 }
 
 /// Where and how a script failed.

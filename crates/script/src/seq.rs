@@ -99,13 +99,13 @@ impl Flow {
 }
 
 /// The octet at `offset` of any stream: neighbours differ, and so do octets a window apart.
-pub(crate) fn octet(offset: u32) -> u8 {
+pub fn octet(offset: u32) -> u8 {
     let [a, b, c, d] = offset.to_le_bytes();
     a ^ b.wrapping_mul(31) ^ c.wrapping_mul(101) ^ d
 }
 
 /// `len` octets of any stream from `offset` on.
-pub(crate) fn octets(offset: u32, len: usize) -> Vec<u8> {
+pub fn octets(offset: u32, len: usize) -> Vec<u8> {
     (0..len).map(|i| octet(offset.wrapping_add(i as u32))).collect()
 }
 

@@ -3,14 +3,18 @@
 use synfin_wire::Addr;
 
 use crate::ast::Script;
-use crate::sys::Addresses;
+pub use crate::sys::Addresses;
 
 /// Time and place of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
+pub struct Setup {
+    /// Who talks to whom.
     pub addrs: Addresses,
+    /// Which sockets `socket(..., ...)` makes.
+    pub family: Family,
     /// Prefix length of our network.
     pub prefix: u8,
+    /// Octets of the largest packet.
     pub mtu: u16,
     /// Text of each segment that a large incoming packet was merged from.
     pub merged: Option<u16>,
@@ -22,6 +26,17 @@ pub(crate) struct Setup {
     pub dry: bool,
     /// A packet that the script expects must not come in pieces.
     pub strict_segments: bool,
+}
+
+/// Sockets and what they say on the wire.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// IPv4 sockets.
+    V4,
+    /// IPv6 sockets.
+    V6,
+    /// IPv6 sockets that speak IPv4.
+    Mapped,
 }
 
 const LOCAL_V4: Addr = Addr::v4([192, 168, 0, 1]);
@@ -53,6 +68,7 @@ impl Setup {
     pub fn of(script: &Script, extra: &[(String, String)]) -> Result<Setup, (u32, String)> {
         let mut setup = Setup {
             addrs: Addresses { local: LOCAL_V4, remote: REMOTE_V4, bind_port: 8080, connect_port: 8080 },
+            family: Family::V4,
             prefix: 16,
             mtu: 1500,
             merged: None,
@@ -77,9 +93,14 @@ impl Setup {
 
     fn version(&mut self, value: &str) -> Option<()> {
         match value {
+            "ipv4" => Some(()),
             // Mapped addresses are IPv4 on the wire.
-            "ipv4" | "ipv4-mapped-ipv6" => Some(()),
+            "ipv4-mapped-ipv6" => {
+                self.family = Family::Mapped;
+                Some(())
+            }
             "ipv6" => {
+                self.family = Family::V6;
                 // The same MSS as with IPv4.
                 (self.addrs.local, self.addrs.remote) = (LOCAL_V6, REMOTE_V6);
                 (self.prefix, self.mtu) = (64, 1520);

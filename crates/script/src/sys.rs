@@ -19,6 +19,7 @@ mod io;
 mod opts;
 mod poll;
 
+pub use io::{message, vector};
 use opts::Opts;
 use poll::EpollSet;
 
@@ -33,19 +34,25 @@ pub(crate) struct World<'a> {
 
 /// Who talks to whom in a script.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Addresses {
+pub struct Addresses {
+    /// The sockets' address.
     pub local: Addr,
+    /// The address that packets of the script come from.
     pub remote: Addr,
-    /// Where `bind(3, ..., ...)` binds to, and `connect(3, ..., ...)` connects to.
+    /// Where `bind(3, ..., ...)` binds to.
     pub bind_port: u16,
+    /// Where `connect(3, ..., ...)` connects to.
     pub connect_port: u16,
 }
 
 /// Something that a call returned through its arguments, and that differs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Wrong {
+pub struct Wrong {
+    /// What it is.
     pub what: String,
+    /// What the script wants.
     pub expected: String,
+    /// What came.
     pub actual: String,
 }
 
@@ -149,17 +156,30 @@ pub(crate) struct Sys {
     notes: Vec<String>,
 }
 
-type Called<T> = Result<T, String>;
+/// What can be understood of a call; the error says why it cannot.
+pub type Called<T> = Result<T, String>;
 
-fn arg(call: &Call, i: usize) -> Called<&Expr> {
+/// The argument at place `i`.
+///
+/// # Errors
+/// There are fewer.
+pub fn arg(call: &Call, i: usize) -> Called<&Expr> {
     call.args.get(i).ok_or_else(|| format!("{} needs {} arguments at least", call.name, i + 1))
 }
 
-fn int(call: &Call, i: usize) -> Called<i64> {
+/// The number that stands at place `i`.
+///
+/// # Errors
+/// None stands there.
+pub fn int(call: &Call, i: usize) -> Called<i64> {
     number(arg(call, i)?)
 }
 
-fn length(call: &Call, i: usize) -> Called<usize> {
+/// The number of octets that stands at place `i`.
+///
+/// # Errors
+/// None stands there, or one that is beyond reason.
+pub fn length(call: &Call, i: usize) -> Called<usize> {
     let n = int(call, i)?;
     // More than this in one call is a slip of the pen, and would cost that much memory.
     usize::try_from(n).ok().filter(|n| *n <= 1 << 30).ok_or_else(|| format!("length {n}"))
@@ -613,7 +633,10 @@ impl Sock {
 }
 
 /// `...` is `None`; AF_UNSPEC is `Some(None)`.
-fn socket_address(expr: &Expr) -> Called<Option<Option<Endpoint>>> {
+///
+/// # Errors
+/// It is no address, or of a family that is not known.
+pub fn socket_address(expr: &Expr) -> Called<Option<Option<Endpoint>>> {
     let Some(family) = expr.field("sa_family") else {
         return match expr {
             Expr::Ellipsis => Ok(None),

@@ -1,11 +1,8 @@
 //! `tcpi_...`: what the stack knows of a connection, under the names and in the units of Linux's struct tcp_info.
 
-use std::collections::BTreeMap;
-
 use synfin_tcp::{Info, State};
 
-/// Values by name.
-pub(crate) type Fields = BTreeMap<&'static str, i64>;
+pub(crate) use crate::host::Fields;
 
 /// Linux's number of a state.
 pub(crate) fn state_number(state: State) -> i64 {

@@ -38,6 +38,16 @@ pub(crate) enum Parsed {
     Broken(String),
 }
 
+/// Whether a packet carries a segment right behind its IP header.
+pub(crate) fn is_tcp(packet: &[u8]) -> bool {
+    let place = match packet.first().map(|b| b >> 4) {
+        Some(4) => 9,
+        Some(6) => 6,
+        _ => return false,
+    };
+    packet.get(place) == Some(&TCP)
+}
+
 /// Reads a packet of the stack and checks its checksums.
 pub(crate) fn parse(packet: &[u8]) -> Parsed {
     let v4 = packet.first().is_some_and(|b| b >> 4 == 4);

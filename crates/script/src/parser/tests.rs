@@ -209,3 +209,10 @@ fn errors_name_their_line() {
         assert_eq!(error.line, line, "{text}: {error}");
     }
 }
+
+#[test]
+fn a_known_difference_is_told() {
+    let script = parse("0 close(3) = 0\n  // linux differs: it waits  \n", "t.pkt").unwrap();
+    assert_eq!(script.differs.as_deref(), Some("it waits"));
+    assert_eq!(parse("// linux does the same\n0 close(3) = 0", "t.pkt").unwrap().differs, None);
+}

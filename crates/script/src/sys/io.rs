@@ -23,7 +23,10 @@ pub(super) fn read_op(fd: i64, len: usize, flags: i64) -> OpKind {
 }
 
 /// Octets in all buffers of `[{..., 10}, {..., 20}]`.
-pub(super) fn vector(expr: &Expr) -> Called<usize> {
+///
+/// # Errors
+/// It is no list of buffers.
+pub fn vector(expr: &Expr) -> Called<usize> {
     let Expr::Array(items) = expr else { return Err(format!("not a list of buffers: {expr}")) };
     let mut sum = 0;
     for item in items {
@@ -38,7 +41,11 @@ pub(super) fn vector(expr: &Expr) -> Called<usize> {
     Ok(sum)
 }
 
-fn message(expr: &Expr) -> Called<(usize, Option<i64>)> {
+/// Octets in all buffers of a message, and its flags if it names them.
+///
+/// # Errors
+/// It is no message, or has parts that are not supported.
+pub fn message(expr: &Expr) -> Called<(usize, Option<i64>)> {
     if let Some(control) = expr.field("msg_control") {
         return Err(format!("control messages are not supported: {control}"));
     }
