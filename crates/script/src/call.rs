@@ -2,4 +2,6 @@
 
 pub use crate::consts::{number, value};
 pub use crate::seq::{octet, octets};
-pub use crate::sys::{Called, arg, int, length, message, socket_address, vector};
+pub use crate::sys::{
+    Called, Wrong, arg, epoll_wrong, int, length, message, poll_items, poll_wrong, socket_address, vector,
+};

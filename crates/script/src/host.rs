@@ -7,7 +7,7 @@ use std::time::Duration;
 use synfin_wire::Tuple;
 
 use crate::ast::Call;
-pub use crate::sys::Wrong;
+use crate::call::Wrong;
 
 /// Times are microseconds since the script began.
 pub type Micros = i64;

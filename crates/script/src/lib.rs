@@ -21,7 +21,7 @@ mod seq;
 pub mod setup;
 mod stack_host;
 mod sys;
-mod sysctl;
+pub mod sysctl;
 mod tcpinfo;
 mod trace;
 mod wire;

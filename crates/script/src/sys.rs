@@ -22,6 +22,7 @@ mod poll;
 pub use io::{message, vector};
 use opts::Opts;
 use poll::EpollSet;
+pub use poll::{epoll_wrong, poll_items, poll_wrong};
 
 /// What a call works on.
 pub(crate) struct World<'a> {
@@ -56,6 +57,13 @@ pub struct Wrong {
     pub actual: String,
 }
 
+impl Wrong {
+    /// Nothing if the two are the same.
+    pub fn unless_same(what: &str, expected: String, actual: String) -> Vec<Wrong> {
+        if expected == actual { Vec::new() } else { vec![Wrong { what: what.into(), expected, actual }] }
+    }
+}
+
 /// What a call returned.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Ret {
@@ -75,9 +83,7 @@ impl Ret {
 
     /// The call succeeded; this is what it handed out.
     pub fn handing(value: i64, what: &str, expected: String, actual: String) -> Ret {
-        let wrong =
-            if expected == actual { Vec::new() } else { vec![Wrong { what: what.into(), expected, actual }] };
-        Ret { value, errno: None, wrong }
+        Ret { value, errno: None, wrong: Wrong::unless_same(what, expected, actual) }
     }
 }
 

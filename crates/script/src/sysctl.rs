@@ -32,11 +32,48 @@ const USUAL_DEFAULTS: [(&str, &str); 22] = [
     ("tcp_syncookies", "1"),
 ];
 
-/// Does what the lines of a command ask for; returns how long they take.
+/// What the commands of a script act on.
+pub trait Shell {
+    /// Sets `net.ipv4.tcp_sack` or another setting.
+    ///
+    /// # Errors
+    /// There is none of this name, or it cannot have this value.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String>;
+
+    /// Does any other line; its words come without redirections.
+    ///
+    /// # Errors
+    /// It is not understood, or failed.
+    fn line(&mut self, line: &str, words: &[&str]) -> Result<(), String>;
+}
+
+impl Shell for Profile {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name.strip_prefix("net.ipv4.") {
+            Some(short) => set(short, value, self)?,
+            None => return Err(format!("setting not understood: {name}={value}")),
+        }
+        self.apply_sizes();
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str, words: &[&str]) -> Result<(), String> {
+        match words {
+            // A stack in a script begins without memory of other connections, and has no queue below it.
+            [.., "tcp_metrics", "flush"] | [.., "tcp_metrics", "flush", "all"] => Ok(()),
+            ["tc", "qdisc", "add", "dev", "tun0", "root", "pfifo"] => Ok(()),
+            // Counters begin at zero with each script; asking for one is another matter.
+            ["nstat", "-n"] if line.trim_end() == "nstat -n" => Ok(()),
+            _ => Err(unknown(line)),
+        }
+    }
+}
+
+/// Does what the lines of a command ask for; returns for how long they sleep.
 ///
 /// # Errors
 /// A line that is not understood: it is named, nothing is skipped silently.
-pub(crate) fn run(command: &str, profile: &mut Profile) -> Result<Duration, String> {
+pub fn run(command: &str, shell: &mut dyn Shell) -> Result<Duration, String> {
     let joined = command.replace("\\\n", " ");
     let mut pause = Duration::ZERO;
     for line in joined.lines().flat_map(|l| l.split(';')).flat_map(|l| l.split("&&")) {
@@ -44,45 +81,38 @@ pub(crate) fn run(command: &str, profile: &mut Profile) -> Result<Duration, Stri
         if !line.is_empty() && !line.starts_with('#') {
             match line.strip_prefix("sleep ") {
                 Some(time) => pause += seconds(time.trim()).ok_or_else(|| unknown(line))?,
-                None => run_line(line, profile)?,
+                None => run_line(line, shell)?,
             }
         }
     }
-    profile.apply_sizes();
     Ok(pause)
 }
 
-fn run_line(line: &str, profile: &mut Profile) -> Result<(), String> {
+fn run_line(line: &str, shell: &mut dyn Shell) -> Result<(), String> {
     let words = words(line);
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|w| !is_redirection(w)).collect();
     let Some((program, args)) = words.split_first() else { return Ok(()) };
     let base = program.rsplit('/').next().unwrap_or(program);
     match base {
         "defaults.sh" if args.is_empty() => {
-            USUAL_DEFAULTS.iter().try_for_each(|(name, value)| set(name, value, profile))
+            USUAL_DEFAULTS.iter().try_for_each(|(name, value)| shell.set(&format!("net.ipv4.{name}"), value))
         }
-        "set_sysctls.py" => args.iter().try_for_each(|a| assignment(a, line, profile)),
+        "set_sysctls.py" => args.iter().try_for_each(|a| assignment(a, line, shell)),
         "sysctl" => {
             let settings = args.iter().filter(|a| !a.starts_with('-'));
-            settings.into_iter().try_for_each(|a| assignment(a, line, profile))
+            settings.into_iter().try_for_each(|a| assignment(a, line, shell))
         }
         // Nothing survives a script here, so nothing has to be restored.
         _ if base.starts_with("sysctl_restore") => Ok(()),
         "echo" => match line.split_once('>') {
-            Some((_, path)) if path.trim().starts_with("/proc/sys/net/ipv4/") => {
-                let name = path.trim().trim_start_matches("/proc/sys/net/ipv4/");
+            Some((_, path)) if path.trim().starts_with("/proc/sys/net/") => {
                 let value: Vec<&str> = args.iter().copied().filter(|a| !a.starts_with("/proc")).collect();
-                set(name, &value.join(" "), profile)
+                shell.set(&setting(path.trim()), &value.join(" "))
             }
-            _ => Err(unknown(line)),
+            _ => shell.line(line, &words),
         },
-        // A stack in a script begins without memory of other connections, and has no queue below it.
-        "ip" if args == ["tcp_metrics", "flush", "all"] || args == ["tcp_metrics", "flush"] => Ok(()),
-        "tc" if args == ["qdisc", "add", "dev", "tun0", "root", "pfifo"] => Ok(()),
-        // Counters begin at zero with each script; asking for one is another matter.
-        "nstat" if line.trim_end() == "nstat -n" => Ok(()),
         "true" | ":" => Ok(()),
-        _ => Err(unknown(line)),
+        _ => shell.line(line, &words),
     }
 }
 
@@ -104,7 +134,7 @@ fn is_redirection(word: &str) -> bool {
 }
 
 /// Words of a line: blanks inside quotes and `$((..))` do not divide.
-fn words(line: &str) -> Vec<String> {
+pub fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut quote, mut depth) = (None, 0_u32);
@@ -134,17 +164,18 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// `net.ipv4.name=value` or `/proc/sys/net/ipv4/name=value`
-fn assignment(text: &str, line: &str, profile: &mut Profile) -> Result<(), String> {
+fn assignment(text: &str, line: &str, shell: &mut dyn Shell) -> Result<(), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| unknown(line))?;
-    let name = name.trim_start_matches("/proc/sys/").replace('/', ".");
-    match name.strip_prefix("net.ipv4.") {
-        Some(short) => set(short, value, profile),
-        None => Err(format!("setting not understood: {text}")),
-    }
+    shell.set(&setting(name), value)
+}
+
+/// A setting's name, whether it is written as a name or as a path.
+fn setting(name: &str) -> String {
+    name.trim_start_matches("/proc/sys/").replace('/', ".")
 }
 
 /// A number, in hexadecimal or as a product in `$((..))`.
-fn number(text: &str) -> Option<i64> {
+pub fn number(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Some(inside) = text.strip_prefix("$((").and_then(|t| t.strip_suffix("))")) {
         return inside.split('*').try_fold(1_i64, |n, factor| n.checked_mul(number(factor)?));

@@ -125,26 +125,12 @@ impl Sys {
     }
 
     pub(super) fn poll(&mut self, world: &mut World<'_>, items: &Expr) -> Called<Option<Ret>> {
-        let Expr::Array(items) = items else { return Err(format!("not a list to poll: {items}")) };
-        let mut ret = Ret::ok(0);
-        for item in items {
-            let fd = number(item.field("fd").ok_or("fd to poll")?)?;
-            let asked = number(item.field("events").ok_or("events to poll")?)?;
-            let told = self.events(world, fd) & (asked | ERR | HUP | NVAL);
-            if told != 0 {
-                ret.value += 1;
-            }
-            if let Some(expected) = item.field("revents") {
-                let expected = number(expected)?;
-                if expected != told {
-                    ret.wrong.push(Wrong {
-                        what: format!("revents of {fd}"),
-                        expected: names(expected),
-                        actual: names(told),
-                    });
-                }
-            }
+        let mut told = Vec::new();
+        for (fd, asked) in poll_items(items)? {
+            told.push(self.events(world, fd) & (asked | ERR | HUP | NVAL));
         }
+        let mut ret = Ret::ok(told.iter().filter(|t| **t != 0).count() as i64);
+        ret.wrong = poll_wrong(items, &told)?;
         Ok((ret.value > 0).then_some(ret))
     }
 
@@ -204,25 +190,58 @@ impl Sys {
         if told.is_empty() {
             return Ok(None);
         }
-        let show = |list: &[(i64, i64)]| {
-            list.iter()
-                .map(|(fd, e)| format!("{{events={}, fd={fd}}}", names(*e)))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let items = match expected {
-            Expr::Array(items) => items.as_slice(),
-            other => std::slice::from_ref(other),
-        };
-        let mut wanted = Vec::new();
-        for item in items {
-            match (item.field("fd"), item.field("events")) {
-                (Some(fd), Some(events)) => wanted.push((number(fd)?, number(events)?)),
-                _ => return Ok(Some(Ret::ok(told.len() as i64))),
-            }
-        }
-        Ok(Some(Ret::handing(told.len() as i64, "events", show(&wanted), show(&told))))
+        let mut ret = Ret::ok(told.len() as i64);
+        ret.wrong = epoll_wrong(expected, &told)?;
+        Ok(Some(ret))
     }
+}
+
+/// Descriptors of a list to poll, and what is asked about each.
+///
+/// # Errors
+/// It is no such list.
+pub fn poll_items(items: &Expr) -> Called<Vec<(i64, i64)>> {
+    let Expr::Array(items) = items else { return Err(format!("not a list to poll: {items}")) };
+    let part = |item: &Expr, name: &str| number(item.field(name).ok_or_else(|| format!("{name} to poll"))?);
+    items.iter().map(|item| Ok((part(item, "fd")?, part(item, "events")?))).collect()
+}
+
+/// What poll() told of each item and the script does not expect.
+///
+/// # Errors
+/// It is no list to poll.
+pub fn poll_wrong(items: &Expr, told: &[i64]) -> Called<Vec<Wrong>> {
+    let Expr::Array(items) = items else { return Err(format!("not a list to poll: {items}")) };
+    let mut wrong = Vec::new();
+    for (item, told) in items.iter().zip(told) {
+        if let Some(expected) = item.field("revents") {
+            let what = format!("revents of {}", item.field("fd").unwrap_or(&Expr::Ellipsis));
+            wrong.extend(Wrong::unless_same(&what, names(number(expected)?), names(*told)));
+        }
+    }
+    Ok(wrong)
+}
+
+/// What epoll_wait() told, as descriptors with their events, and the script does not expect.
+///
+/// # Errors
+/// The script expects something that is no event.
+pub fn epoll_wrong(expected: &Expr, told: &[(i64, i64)]) -> Called<Vec<Wrong>> {
+    let show = |list: &[(i64, i64)]| {
+        list.iter().map(|(fd, e)| format!("{{events={}, fd={fd}}}", names(*e))).collect::<Vec<_>>().join(", ")
+    };
+    let items = match expected {
+        Expr::Array(items) => items.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let mut wanted = Vec::new();
+    for item in items {
+        match (item.field("fd"), item.field("events")) {
+            (Some(fd), Some(events)) => wanted.push((number(fd)?, number(events)?)),
+            _ => return Ok(Vec::new()),
+        }
+    }
+    Ok(Wrong::unless_same("events", show(&wanted), show(told)))
 }
 
 fn names(events: i64) -> String {
