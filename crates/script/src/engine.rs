@@ -15,6 +15,7 @@ use crate::profile::Profile;
 use crate::report::{Failure, FailureKind, Outcome, Verdict};
 use crate::seq::{self, Flow};
 use crate::setup::Setup;
+use crate::sockets::icmp_errno;
 use crate::stack_host::StackHost;
 use crate::wire::{self, InSegment, OutSegment, Parsed};
 
@@ -391,13 +392,11 @@ impl<'s, H: Host> Engine<'s, H> {
         if !packet.outer.is_empty() {
             return Err(self.fail(event, FailureKind::Unsupported, "tunnels are not supported"));
         }
-        let mut errno = None;
         let (bytes, len) = match &packet.body {
             Body::Udp(_) => return Err(self.fail(event, FailureKind::Unsupported, "UDP is not supported")),
             Body::Icmp(spec) => {
                 let index = self.flow_for(packet, None);
                 let Some(flow) = self.flows.get(index) else { return Ok(()) };
-                errno = icmp_errno(spec.kind.as_str(), spec.code.as_deref());
                 (wire::icmp_packet(spec, flow, &packet.ip), 0)
             }
             Body::Tcp(spec) => {
@@ -411,6 +410,7 @@ impl<'s, H: Host> Engine<'s, H> {
             Err(why) => return Err(self.fail(event, FailureKind::Script, &why)),
         };
         let merged = self.setup.merged.filter(|mss| u32::from(*mss) < len).and_then(NonZeroU16::new);
+        let errno = icmp_errno(&bytes).flatten();
         let injected = self.host.inject(&bytes, merged, errno);
         injected.map_err(|why| self.fail(event, FailureKind::Differs, &why))?;
         self.collect(event)
@@ -644,21 +644,4 @@ fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
         opts,
         text: seq::octets(place, spec.len as usize),
     })
-}
-
-/// What Linux makes of an ICMP error (RFC 1122 4.2.3.9, ip(7)).
-fn icmp_errno(kind: &str, code: Option<&str>) -> Option<&'static str> {
-    match (kind, code.unwrap_or("net_unreachable")) {
-        ("unreachable" | "3", "net_unreachable" | "net_unknown" | "no_route" | "net_prohibited" | "0") => {
-            Some("ENETUNREACH")
-        }
-        ("unreachable" | "3", "protocol_unreachable" | "2") => Some("ENOPROTOOPT"),
-        ("unreachable" | "3", "port_unreachable") => Some("ECONNREFUSED"),
-        ("unreachable" | "3", "frag_needed") => Some("EMSGSIZE"),
-        ("unreachable" | "3", "source_route_failed") => Some("EOPNOTSUPP"),
-        ("unreachable" | "3", "admin_prohibited") => Some("EACCES"),
-        ("unreachable" | "3" | "time_exceeded" | "11", _) => Some("EHOSTUNREACH"),
-        ("parameter_problem" | "12", _) => Some("EPROTO"),
-        _ => None,
-    }
 }

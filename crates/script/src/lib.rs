@@ -19,6 +19,7 @@ mod profile;
 pub mod report;
 mod seq;
 pub mod setup;
+pub mod sockets;
 mod stack_host;
 mod sys;
 pub mod sysctl;

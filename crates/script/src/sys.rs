@@ -64,12 +64,44 @@ impl Wrong {
     }
 }
 
+/// What a call hands out through its arguments.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Handed {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Octets that were received.
+    Octets(Vec<u8>),
+    /// The value of a socket option, or the answer of an ioctl.
+    Value(Value),
+    /// `revents` of each descriptor that was polled, in order.
+    Revents(Vec<i64>),
+    /// Descriptors and what happened on them: epoll.
+    Events(Vec<(i64, i64)>),
+}
+
+/// A value of a socket option or of an ioctl.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// An int.
+    Number(i64),
+    /// SO_LINGER: `None` is off; whole seconds count.
+    Linger(Option<Duration>),
+    /// A name, without a zero at its end.
+    Text(&'static str),
+    /// SO_ERROR: the name of an errno, if there is one.
+    Error(Option<&'static str>),
+}
+
 /// What a call returned.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Ret {
     pub value: i64,
     pub errno: Option<&'static str>,
     pub wrong: Vec<Wrong>,
+    pub handed: Handed,
 }
 
 impl Ret {
@@ -78,12 +110,18 @@ impl Ret {
     }
 
     pub fn err(errno: &'static str) -> Ret {
-        Ret { value: -1, errno: Some(errno), wrong: Vec::new() }
+        Ret { value: -1, errno: Some(errno), ..Ret::default() }
     }
 
     /// The call succeeded; this is what it handed out.
     pub fn handing(value: i64, what: &str, expected: String, actual: String) -> Ret {
-        Ret { value, errno: None, wrong: Wrong::unless_same(what, expected, actual) }
+        let wrong = Wrong::unless_same(what, expected, actual);
+        Ret { value, wrong, ..Ret::default() }
+    }
+
+    /// With what it hands out.
+    pub fn with(self, handed: Handed) -> Ret {
+        Ret { handed, ..self }
     }
 }
 
@@ -100,13 +138,40 @@ pub(crate) struct Op {
 
 #[derive(Clone, Debug)]
 enum OpKind {
-    Accept { fd: i64, nonblock: bool },
-    Connect { fd: i64 },
-    Read { fd: i64, len: usize, flags: i64, msg_flags: Option<i64> },
-    Write { fd: i64, len: usize, done: usize, urgent: bool },
-    Splice { from: i64, to: i64, len: usize },
-    Poll { items: Expr },
-    EpollWait { fd: i64, expected: Expr, max: usize },
+    Accept {
+        fd: i64,
+        nonblock: bool,
+    },
+    Connect {
+        fd: i64,
+    },
+    Read {
+        fd: i64,
+        len: usize,
+        flags: i64,
+        msg_flags: Option<i64>,
+    },
+    /// `text`: the octets if the program gives them.
+    Write {
+        fd: i64,
+        len: usize,
+        done: usize,
+        urgent: bool,
+        text: Option<Vec<u8>>,
+    },
+    Splice {
+        from: i64,
+        to: i64,
+        len: usize,
+    },
+    Poll {
+        items: Expr,
+    },
+    EpollWait {
+        fd: i64,
+        expected: Expr,
+        max: usize,
+    },
     Ready(Ret),
 }
 
@@ -152,9 +217,20 @@ enum Kind {
     Conn(ConnId),
 }
 
+/// Where the octets come from that a program writes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Octets {
+    /// Each tells its place in the stream: scripts do not say them.
+    #[default]
+    Numbered,
+    /// The program gives them: [`Sys::set_text`].
+    Given,
+}
+
 /// All descriptors of a script.
 #[derive(Debug, Default)]
 pub(crate) struct Sys {
+    octets: Octets,
     fds: BTreeMap<i64, Fd>,
     /// The socket that became a connection last: the one that code asks about.
     current: Option<i64>,
@@ -197,6 +273,11 @@ fn at_once(ret: Ret) -> Op {
 }
 
 impl Sys {
+    /// No descriptors yet.
+    pub fn new(octets: Octets) -> Sys {
+        Sys { octets, ..Sys::default() }
+    }
+
     /// Begins a call. It may be over at once: [`Sys::attempt`] tells.
     ///
     /// # Errors
@@ -280,7 +361,9 @@ impl Sys {
                 self.connected(world, fd)
             }
             OpKind::Read { fd, len, flags, msg_flags } => self.read(world, *fd, *len, *flags, *msg_flags)?,
-            OpKind::Write { fd, len, done, urgent } => self.write(world, *fd, *len, done, *urgent),
+            OpKind::Write { fd, len, done, urgent, text } => {
+                self.write(world, *fd, *len, done, *urgent, text.as_deref())
+            }
             OpKind::Splice { from, to, len } => self.splice(world, *from, *to, *len)?,
             OpKind::Poll { items } => self.poll(world, items)?,
             OpKind::EpollWait { fd, expected, max } => self.epoll_wait(world, *fd, expected, *max)?,
@@ -302,6 +385,13 @@ impl Sys {
             return Ok(Progress::Done(ret));
         }
         Ok(Progress::Waits(op))
+    }
+
+    /// The octets of a call that writes; without effect where octets are numbered.
+    pub fn set_text(&self, op: &mut Op, octets: &[u8]) {
+        if let (OpKind::Write { text, .. }, Octets::Given) = (&mut op.kind, self.octets) {
+            *text = Some(octets.to_vec());
+        }
     }
 
     /// Something that was asked for has no effect here.
@@ -592,6 +682,13 @@ impl Sys {
         Some(errno)
     }
 
+    /// Whether a descriptor is a socket of IPv6, and who its peer is.
+    pub fn peer(&self, world: &mut World<'_>, fd: i64) -> Option<(bool, Option<Endpoint>)> {
+        let v6 = self.sock(fd)?.v6;
+        let handle = self.conn_id(fd).and_then(|id| world.stack.conn(world.now, id));
+        Some((v6, handle.map(|h| h.get().tuple().remote)))
+    }
+
     /// What can be done with a connection, and its state.
     fn ready(&self, world: &mut World<'_>, id: ConnId) -> Option<(Readiness, State)> {
         world.stack.conn(world.now, id).map(|h| (h.readiness(), h.get().state()))
@@ -599,7 +696,12 @@ impl Sys {
 
     /// Fields of the connection that code asks about: the one that was opened or accepted last.
     pub fn tcp_info(&self, world: &mut World<'_>) -> Option<Fields> {
-        let id = self.conn_id(self.current?)?;
+        self.tcp_info_of(world, self.current?)
+    }
+
+    /// Fields of a descriptor's connection.
+    pub fn tcp_info_of(&self, world: &mut World<'_>, fd: i64) -> Option<Fields> {
+        let id = self.conn_id(fd)?;
         let mss = synfin_net_mss(world);
         let handle = world.stack.conn(world.now, id)?;
         Some(tcpinfo::fields(&handle.info(), mss))

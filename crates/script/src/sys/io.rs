@@ -2,7 +2,7 @@
 
 use synfin_tcp::{ReadError, WriteError};
 
-use super::{Called, Fd, Kind, OpKind, Ret, Sys, World, Wrong};
+use super::{Called, Fd, Handed, Kind, Octets, OpKind, Ret, Sys, Value, World, Wrong};
 use crate::ast::{Call, Expr};
 use crate::consts::number;
 use crate::seq;
@@ -69,7 +69,7 @@ impl Sys {
         if flags & MSG_ZEROCOPY != 0 {
             self.note("MSG_ZEROCOPY is not modelled".into());
         }
-        Ok(OpKind::Write { fd, len, done: 0, urgent: flags & MSG_OOB != 0 })
+        Ok(OpKind::Write { fd, len, done: 0, urgent: flags & MSG_OOB != 0, text: None })
     }
 
     pub(super) fn sendmsg(&mut self, fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
@@ -90,8 +90,8 @@ impl Sys {
         }
         if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&fd) {
             let n = held.len().min(len);
-            held.drain(..n);
-            return Ok((n > 0).then(|| Ret::ok(n as i64)));
+            let octets: Vec<u8> = held.drain(..n).collect();
+            return Ok((n > 0).then(|| Ret::ok(n as i64).with(Handed::Octets(octets))));
         }
         let Some(sock) = self.sock(fd) else { return Ok(Some(self.no_socket(fd))) };
         let Kind::Conn(_) = sock.kind else { return Ok(Some(Ret::err("ENOTCONN"))) };
@@ -163,7 +163,7 @@ impl Sys {
                 actual: "others".into(),
             });
         }
-        Some(ret)
+        Some(ret.with(Handed::Octets(into)))
     }
 
     /// MSG_OOB: the one octet before the mark.
@@ -186,7 +186,9 @@ impl Sys {
             sock.urgent_taken = true;
         }
         let shown = if right { "the octet sent" } else { "another octet" };
-        Some(Ret::handing(len.min(1) as i64, "urgent octet", "the octet sent".into(), shown.into()))
+        let octets: Vec<u8> = before.last().copied().into_iter().take(len).collect();
+        let ret = Ret::handing(octets.len() as i64, "urgent octet", "the octet sent".into(), shown.into());
+        Some(ret.with(Handed::Octets(octets)))
     }
 
     pub(super) fn write(
@@ -196,12 +198,15 @@ impl Sys {
         len: usize,
         done: &mut usize,
         urgent: bool,
+        text: Option<&[u8]>,
     ) -> Option<Ret> {
         if let Some(Fd::PipeWrite(read_end)) = self.fds.get(&fd) {
             let read_end = *read_end;
             if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&read_end) {
                 let n = len.min(PIPE.saturating_sub(held.len()));
-                held.resize(held.len() + n, 0);
+                let given = text.and_then(|t| t.get(..n)).unwrap_or_default();
+                held.extend(given);
+                held.extend(std::iter::repeat_n(0, n - given.len()));
                 return (n > 0 || len == 0).then(|| Ret::ok(n as i64));
             }
             return Some(Ret::err("EPIPE"));
@@ -218,8 +223,15 @@ impl Sys {
                 return None;
             }
             // What ended the connection is told before anything else.
-            let data = seq::octets(sock.written, len.saturating_sub(*done).min(1 << 20));
-            let result = if urgent { handle.write_urgent(&data) } else { handle.write(&data) };
+            let made;
+            let data = match text {
+                Some(text) => text.get(*done..).unwrap_or_default(),
+                None => {
+                    made = seq::octets(sock.written, len.saturating_sub(*done).min(1 << 20));
+                    &made
+                }
+            };
+            let result = if urgent { handle.write_urgent(data) } else { handle.write(data) };
             drop(handle);
             match result {
                 Ok(n) => {
@@ -246,17 +258,19 @@ impl Sys {
         match (self.fds.get(&from), self.fds.get(&to)) {
             (Some(Fd::Sock(_)), Some(Fd::PipeWrite(_))) => {
                 let Some(ret) = self.read_stream(world, from, len, 0) else { return Ok(None) };
-                if ret.value > 0 {
-                    let mut done = 0;
-                    let moved = usize::try_from(ret.value).unwrap_or(0);
-                    return Ok(self.write(world, to, moved, &mut done, false));
+                match &ret.handed {
+                    Handed::Octets(octets) if ret.value > 0 => {
+                        Ok(self.write(world, to, octets.len(), &mut 0, false, Some(octets)))
+                    }
+                    _ => Ok(Some(ret)),
                 }
-                Ok(Some(ret))
             }
             (Some(Fd::PipeRead(held)), Some(Fd::Sock(_))) => {
                 let n = held.len().min(len);
                 let mut done = 0;
-                let ret = self.write(world, to, n, &mut done, false);
+                let octets = held.get(..n).unwrap_or_default().to_vec();
+                let text = (self.octets == Octets::Given).then_some(octets.as_slice());
+                let ret = self.write(world, to, n, &mut done, false, text);
                 if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&from) {
                     held.drain(..done.min(held.len()));
                 }
@@ -285,10 +299,11 @@ impl Sys {
             SIOCATMARK => u32::from(handle.get().urgent() == Some(1)),
             other => return Err(format!("ioctl {other:#x} is not supported")),
         };
-        match arg(call, 2)?.single() {
-            Expr::Ellipsis => Ok(Ret::ok(0)),
-            expected => Ok(Ret::handing(0, "value", number(expected)?.to_string(), value.to_string())),
-        }
+        let ret = match arg(call, 2)?.single() {
+            Expr::Ellipsis => Ret::ok(0),
+            expected => Ret::handing(0, "value", number(expected)?.to_string(), value.to_string()),
+        };
+        Ok(ret.with(Handed::Value(Value::Number(value.into()))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use synfin_net::Handle;
 use synfin_tcp::{Keepalive, SoftError};
 
-use super::{Called, Kind, Ret, Sys, World, arg, int, seconds};
+use super::{Called, Handed, Kind, Ret, Sys, Value, World, arg, int, seconds};
 use crate::ast::{Call, Expr};
 use crate::consts::number;
 
@@ -182,15 +182,27 @@ impl Sys {
     pub(super) fn getsockopt(&mut self, world: &mut World<'_>, call: &Call) -> Called<Ret> {
         let fd = int(call, 0)?;
         let (level, name) = (level(named(call, 1)?).to_string(), named(call, 2)?.to_string());
-        let expected = arg(call, 3)?.single().clone();
-        let Some(sock) = self.sock(fd) else { return Ok(self.no_socket(fd)) };
-        let opts = sock.opts.clone();
+        let expected = arg(call, 3)?.single();
+        if self.sock(fd).is_none() {
+            return Ok(self.no_socket(fd));
+        }
+        let value = self
+            .option(world, fd, &level, &name)
+            .ok_or_else(|| format!("socket option {level}, {name} is not supported"))?;
+        value.against(expected)
+    }
+
+    /// The value of an option; `None`: not supported.
+    fn option(&mut self, world: &mut World<'_>, fd: i64, level: &str, name: &str) -> Option<Value> {
+        if (level, name) == ("SOL_SOCKET", "SO_ERROR") {
+            return Some(Value::Error(self.pending_error(world, fd)));
+        }
+        let sock = self.sock(fd)?;
+        let opts = &sock.opts;
         let times = opts.times.unwrap_or(world.profile.tcp.keepalive);
         let tcp = &world.profile.tcp;
-        let id = self.conn_id(fd);
         let number_of = |d: Duration| d.as_secs() as i64;
-        let value = match (level.as_str(), name.as_str()) {
-            ("SOL_SOCKET", "SO_ERROR") => return self.error_option(world, fd, &expected),
+        let value = match (level, name) {
             ("SOL_SOCKET", "SO_REUSEADDR" | "SO_REUSEPORT") => i64::from(opts.reuse),
             ("SOL_SOCKET", "SO_OOBINLINE") => i64::from(opts.urgent_inline),
             ("SOL_SOCKET", "SO_KEEPALIVE") => i64::from(opts.keepalive),
@@ -199,13 +211,7 @@ impl Sys {
             ("SOL_SOCKET", "SO_ACCEPTCONN") => i64::from(matches!(sock.kind, Kind::Listening(_))),
             ("SOL_SOCKET", "SO_RCVBUF") => i64::from(opts.recv_buffer.unwrap_or(world.profile.recv_sizes[1])),
             ("SOL_SOCKET", "SO_SNDBUF") => i64::from(opts.send_buffer.unwrap_or(world.profile.send_sizes[1])),
-            ("SOL_SOCKET", "SO_LINGER") => {
-                let show = |on: i64, time: i64| format!("{{onoff={on}, linger={time}}}");
-                let on = number(expected.field("onoff").ok_or("linger needs onoff")?)?;
-                let time = number(expected.field("linger").ok_or("linger needs linger")?)?;
-                let actual = opts.linger.map_or(show(0, 0), |t| show(1, number_of(t)));
-                return Ok(Ret::handing(0, "value", show(on, time), actual));
-            }
+            ("SOL_SOCKET", "SO_LINGER") => return Some(Value::Linger(opts.linger)),
             ("SOL_IP", "IP_TOS") | ("SOL_IPV6", "IPV6_TCLASS") => i64::from(opts.tos.unwrap_or(0)),
             ("SOL_IP", "IP_TTL") | ("SOL_IPV6", "IPV6_UNICAST_HOPS") => {
                 i64::from(opts.ttl.unwrap_or(tcp.ttl))
@@ -216,42 +222,61 @@ impl Sys {
             ("SOL_TCP", "TCP_KEEPCNT") => i64::from(times.probes),
             ("SOL_TCP", "TCP_SYNCNT") => i64::from(opts.syn_retries.unwrap_or(tcp.syn_retries)),
             ("SOL_TCP", "TCP_USER_TIMEOUT") => opts.user_timeout.map_or(0, |t| t.as_millis() as i64),
-            ("SOL_TCP", "TCP_MAXSEG") => match id.and_then(|id| world.stack.conn(world.now, id)) {
-                Some(handle) => i64::from(handle.info().mss),
-                None => 536,
-            },
-            ("SOL_TCP", "TCP_CONGESTION") => {
-                return Ok(Ret::handing(0, "value", expected.to_string(), "\"reno\"".into()));
+            ("SOL_TCP", "TCP_MAXSEG") => {
+                match self.conn_id(fd).and_then(|id| world.stack.conn(world.now, id)) {
+                    Some(handle) => i64::from(handle.info().mss),
+                    None => 536,
+                }
             }
-            _ => return Err(format!("socket option {level}, {name} is not supported")),
+            ("SOL_TCP", "TCP_CONGESTION") => return Some(Value::Text("reno")),
+            _ => return None,
         };
-        match expected {
-            Expr::Ellipsis => Ok(Ret::ok(0)),
-            expected => Ok(Ret::handing(0, "value", number(&expected)?.to_string(), value.to_string())),
-        }
+        Some(Value::Number(value))
     }
 
     /// SO_ERROR: what ended the connection, or a soft error, once.
-    fn error_option(&mut self, world: &mut World<'_>, fd: i64, expected: &Expr) -> Called<Ret> {
-        let mut errno = self.take_error(world, fd);
-        if errno.is_none()
-            && let Some(id) = self.conn_id(fd)
-            && let Some(mut handle) = world.stack.conn(world.now, id)
-        {
-            let icmp = world.trace.icmp_errno();
-            errno = handle.configure(|conn, _| conn.take_soft_error()).and_then(|soft| match soft {
-                SoftError::Retransmitting => None,
-                SoftError::ParameterProblem => Some("EPROTO"),
-                SoftError::Refused => Some(icmp.unwrap_or("ECONNREFUSED")),
-                _ => Some(icmp.unwrap_or("EHOSTUNREACH")),
-            });
+    fn pending_error(&mut self, world: &mut World<'_>, fd: i64) -> Option<&'static str> {
+        let errno = self.take_error(world, fd);
+        if errno.is_some() {
+            return errno;
         }
-        let expected = match expected {
-            Expr::Ellipsis => return Ok(Ret::ok(0)),
-            Expr::Int(n) => errno_name(*n).map_or_else(|| n.to_string(), str::to_string),
-            other => other.to_string(),
+        let id = self.conn_id(fd)?;
+        let icmp = world.trace.icmp_errno();
+        let mut handle = world.stack.conn(world.now, id)?;
+        handle.configure(|conn, _| conn.take_soft_error()).and_then(|soft| match soft {
+            SoftError::Retransmitting => None,
+            SoftError::ParameterProblem => Some("EPROTO"),
+            SoftError::Refused => Some(icmp.unwrap_or("ECONNREFUSED")),
+            _ => Some(icmp.unwrap_or("EHOSTUNREACH")),
+        })
+    }
+}
+
+impl Value {
+    /// What getsockopt returns, judged by what a script expects.
+    fn against(self, expected: &Expr) -> Called<Ret> {
+        if *expected == Expr::Ellipsis {
+            return Ok(Ret::ok(0).with(Handed::Value(self)));
+        }
+        let (what, wanted, actual) = match &self {
+            Value::Number(n) => ("value", number(expected)?.to_string(), n.to_string()),
+            Value::Text(t) => ("value", expected.to_string(), format!("\"{t}\"")),
+            Value::Linger(linger) => {
+                let show = |on: i64, time: i64| format!("{{onoff={on}, linger={time}}}");
+                let on = number(expected.field("onoff").ok_or("linger needs onoff")?)?;
+                let time = number(expected.field("linger").ok_or("linger needs linger")?)?;
+                let actual = linger.map_or(show(0, 0), |t| show(1, t.as_secs() as i64));
+                ("value", show(on, time), actual)
+            }
+            Value::Error(errno) => {
+                let wanted = match expected {
+                    Expr::Int(n) => errno_name(*n).map_or_else(|| n.to_string(), str::to_string),
+                    other => other.to_string(),
+                };
+                ("SO_ERROR", wanted, errno.unwrap_or("0").into())
+            }
         };
-        Ok(Ret::handing(0, "SO_ERROR", expected, errno.unwrap_or("0").into()))
+        Ok(Ret::handing(0, what, wanted, actual).with(Handed::Value(self)))
     }
 }
 

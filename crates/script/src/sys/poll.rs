@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use synfin_tcp::State;
 
-use super::{Called, Fd, Kind, Op, OpKind, Ret, Sys, World, Wrong, arg, int};
+use super::{Called, Fd, Handed, Kind, Op, OpKind, Ret, Sys, World, Wrong, arg, int};
 use crate::ast::{Call, Expr};
 use crate::consts::number;
 
@@ -131,7 +131,7 @@ impl Sys {
         }
         let mut ret = Ret::ok(told.iter().filter(|t| **t != 0).count() as i64);
         ret.wrong = poll_wrong(items, &told)?;
-        Ok((ret.value > 0).then_some(ret))
+        Ok((ret.value > 0).then(|| ret.with(Handed::Revents(told))))
     }
 
     pub(super) fn epoll_ctl(&mut self, call: &Call) -> Called<Ret> {
@@ -192,7 +192,7 @@ impl Sys {
         }
         let mut ret = Ret::ok(told.len() as i64);
         ret.wrong = epoll_wrong(expected, &told)?;
-        Ok(Some(ret))
+        Ok(Some(ret.with(Handed::Events(told))))
     }
 }
 
