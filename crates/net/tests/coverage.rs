@@ -1,4 +1,5 @@
-//! Every requirement, scenario and row has its test, or is among those that docs/requirements-coverage.md explains.
+//! Every requirement, scenario and row has its test, or is among those that docs/rfc-ledger and
+//! docs/requirements-coverage.md explain.
 
 const SOURCES: [&str; 10] = [
     include_str!("must_format.rs"),

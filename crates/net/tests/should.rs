@@ -1,4 +1,4 @@
-//! RFC 9293 SHLD-1 to 31 and REC-1. Those that are missing here are listed in docs/requirements-coverage.md.
+//! RFC 9293 SHLD-1 to 31 and REC-1. Those that are missing here have their reason in docs/rfc-ledger.
 
 mod rig;
 
