@@ -56,18 +56,14 @@ impl Routes {
     /// Whether a packet from outside may claim to come from `src` (RFC 1122 3.2.1.3, RFC 9293 MUST-63): a single
     /// host that is neither us nor a loopback address.
     pub(crate) fn is_valid_source(&self, src: Addr) -> bool {
-        let reserved = match src.as_v4() {
-            // 0/8, 127/8, 224/4, 240/4.
-            Some([a, ..]) => a == 0 || a == 127 || a >= 224,
-            None => src.is_unspecified() || src.is_loopback() || src.is_multicast(),
-        };
-        !reserved && !self.is_broadcast(src) && !self.is_ours(src)
+        !is_reserved(src) && !self.is_broadcast(src) && !self.is_ours(src)
     }
 
-    /// Whether an active open may go to `to` (RFC 9293 MUST-46).
+    /// Whether an active open may go to `to` (RFC 9293 MUST-46): one host, and one that packets can be sent to.
     pub(crate) fn check_remote(&self, to: Endpoint) -> Result<(), ConnectError> {
         let a = to.addr;
-        if to.port == 0 || a.is_unspecified() || self.destination(a) == Destination::Many {
+        let nobody = a.is_unspecified() || is_reserved(a) && !self.is_ours(a);
+        if to.port == 0 || nobody || self.destination(a) == Destination::Many {
             return Err(ConnectError::InvalidRemote);
         }
         Ok(())
@@ -87,6 +83,14 @@ impl Routes {
             }
         }
         best.map(|(_, addr)| addr)
+    }
+}
+
+/// Addresses that no single host on a network has (RFC 1122 3.2.1.3): 0/8, 127/8, 224/4, 240/4; `::`, `::1`, ff00::/8.
+fn is_reserved(a: Addr) -> bool {
+    match a.as_v4() {
+        Some([first, ..]) => first == 0 || first == 127 || first >= 224,
+        None => a.is_unspecified() || a.is_loopback() || a.is_multicast(),
     }
 }
 

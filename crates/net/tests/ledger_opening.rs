@@ -1,11 +1,11 @@
-//! Rules about opening that docs/rfc-ledger names and no other test shows: RFC 9293 3.10.7.3, RFC 6056, RFC 4987.
+//! Rules about opening that docs/rfc-ledger names and no other test shows: RFC 9293 MUST-46, 3.10.7.3, RFC 6056, RFC 4987.
 
 mod rig;
 
 use rig::*;
-use synfin_net::{ConnectError, ConnectOpts, ListenOpts, SynOverflow};
+use synfin_net::{Cidr, ConnectError, ConnectOpts, ListenOpts, SynOverflow};
 use synfin_tcp::{CloseReason, State};
-use synfin_wire::Endpoint;
+use synfin_wire::{Addr, Endpoint};
 
 #[test]
 fn l_9293_3_10_7_3_what_waits_rides_on_the_last_segment_of_the_handshake() {
@@ -30,6 +30,28 @@ fn l_9293_3_10_7_3_in_syn_sent_a_reset_counts_by_its_ack_field() {
         none(&r.send(Seg::new().flags("R").seq(seq).ack(0)));
         assert_eq!((r.state(), r.closed()), (State::Closed, Some(CloseReason::Refused)));
     }
+}
+
+#[test]
+fn l_9293_must_46_nobody_can_be_reached_at_a_reserved_address() {
+    // RFC 1122 3.2.1.3: such addresses must not appear outside of a host.
+    let mut r = Rig::new();
+    let loopback = Addr::v6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    for addr in [[127, 0, 0, 1], [127, 9, 9, 9], [0, 1, 2, 3], [240, 0, 0, 1]].map(Addr::v4) {
+        let outcome = r.stack.connect(r.now, Endpoint::new(addr, 80), ConnectOpts::default());
+        assert_eq!(outcome, Err(ConnectError::InvalidRemote), "{addr}");
+    }
+    let outcome = r.stack.connect(r.now, Endpoint::new(loopback, 80), ConnectOpts::default());
+    assert_eq!(outcome, Err(ConnectError::InvalidRemote));
+    none(&r.pump());
+    // Unless it is ours: then nothing leaves the host.
+    let home = Addr::v4([127, 0, 0, 1]);
+    let mut r = Rig::with(|c| c.addrs.push(Cidr { addr: home, prefix: 8 }));
+    let at = Endpoint::new(home, 80);
+    r.stack.listen(at, ListenOpts::default()).expect("listen");
+    r.stack.connect(r.now, at, ConnectOpts::default()).expect("connect");
+    none(&r.pump());
+    assert_eq!(r.stack.census().connections, 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod rig;
 
 use rig::*;
-use synfin_tcp::{Shutdown, State};
+use synfin_tcp::{Quirks, Shutdown, State};
 use synfin_wire::DropReason;
 
 // --- RFC 7323 ----------------------------------------------------------------------------------------------------
@@ -133,6 +133,23 @@ fn l_7323_5_2_a_reset_is_not_judged_by_its_timestamp() {
     r.side().nxt = 0;
     none(&r.send(Seg::new().seq(0).text(b"honest").ts(clock, 0)));
     assert_eq!(r.read(9).as_deref(), Ok(&b"honest"[..]));
+}
+
+#[test]
+fn l_7323_5_2_what_is_remembered_never_goes_back() {
+    // Where Linux lets a timestamp pass that is older by one, it is not remembered: many of them make no path backwards.
+    let mut r = Rig::with(|c| c.tcp.quirks = Quirks::PAWS_TOLERATES_ONE);
+    r.accept_peer(TS);
+    let recent = r.side().peer_clock;
+    for n in 0..5u8 {
+        none(&r.send(Seg::new().text(&[n]).ts(recent.wrapping_sub(1), 0)));
+        let outs = r.advance(ms(50));
+        assert_eq!(one(&outs).ts.map(|(_, ecr)| ecr), Some(recent), "segment {n}");
+    }
+    assert_eq!(r.read(9), Ok(vec![0, 1, 2, 3, 4]));
+    let outs = r.send(Seg::new().text(b"old").ts(recent.wrapping_sub(2), 0));
+    expect(&outs, &["ACK seq=0 ack=5"]);
+    assert_eq!(r.drops(DropReason::Paws), 1);
 }
 
 // --- RFC 2018, 2883 ----------------------------------------------------------------------------------------------

@@ -256,11 +256,13 @@ impl Connection {
         }
     }
 
-    /// RFC 7323 4.3 (2): the segment that holds Last.ACK.sent brings TS.Recent forward.
+    /// RFC 7323 4.3 (2): the segment that holds Last.ACK.sent brings TS.Recent forward, never back (5.2), whatever a
+    /// profile lets pass.
     fn update_ts_recent(&mut self, cx: &Cx<'_>, seg: &Segment<'_>) {
         if self.bits.has(Bits::TS_OK)
             && let Some(ts) = seg.opts.ts
             && seg.seq.at_or_before(self.rcv.last_ack_sent)
+            && !paws_rejects(ts.val, self.rcv.ts_recent, self.rcv.ts_recent_at, cx.now, Quirks::NONE)
         {
             self.rcv.ts_recent = ts.val;
             self.rcv.ts_recent_at = cx.now;
