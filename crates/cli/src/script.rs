@@ -1,4 +1,4 @@
-//! `synfin script`: packetdrill's language against our stack, in virtual time and without privileges.
+//! `synfin script`: packetdrill's language against our stack, in virtual time and without privileges; or against the kernel's.
 
 use std::io;
 use std::process::ExitCode;
@@ -14,5 +14,6 @@ pub struct Args {
 
 /// Exit status 0 if every script passed, 1 if not, 2 if the arguments are of no use.
 pub fn run(args: Args) -> ExitCode {
-    synfin_script::main_with(args.arguments, &mut io::stdout().lock()).into()
+    let (out, kernel) = (&mut io::stdout().lock(), synfin_against::Linux);
+    synfin_script::main_against(args.arguments, out, Some(&kernel)).into()
 }

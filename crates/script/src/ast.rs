@@ -36,6 +36,21 @@ pub struct Script {
     pub differs: Option<String>,
 }
 
+impl Script {
+    /// Microseconds that it takes at least.
+    pub fn least_time(&self) -> i64 {
+        let mut now = 0_i64;
+        for event in &self.events {
+            now = match event.when {
+                When::Absolute(t) | When::AbsoluteRange(t, _) => t,
+                When::Relative(d) | When::RelativeRange(d, _) => now.saturating_add(d),
+                When::Any => now,
+            };
+        }
+        now
+    }
+}
+
 /// `--name=value` in a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OptionLine {

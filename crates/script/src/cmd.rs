@@ -5,29 +5,53 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::ast::Script;
 use crate::engine::{Leftover, Options, run_with};
 use crate::parser::{Defines, parse_with};
 use crate::profile::Profile;
-use crate::report::{Outcome, junit};
+use crate::report::{FailureKind, Outcome, Verdict, junit};
 
 /// How `synfin script` is called.
 pub const USAGE: &str = "\
 usage: synfin script [OPTION]... FILE...
   FILE                     a script, or a folder: every .pkt file below it
   --profile linux|rfc      which host the stack plays (linux)
-  --jobs N                 scripts at a time (one per processor)
+  --against linux          the kernel's own sockets instead, in real time: needs root, or user namespaces and
+                           /dev/net/tun; every script gets a network namespace of its own
+  --retry N                with --against: how often a script that fails is tried again (2)
+  --longest SECONDS        with --against: scripts that take longer are skipped (100)
+  --jobs N                 scripts at a time (one per processor; with --against 8)
   --junit FILE             writes a JUnit report
-  --tolerance_usecs N      by how much times may be off (4000)
+  --tolerance_usecs N      by how much times may be off (4000; with --against 10000)
   --strict                 segments that a script does not mention at its end are failures
   --quiet                  only failures and the sum
   --notes                  also what was recognised and is not modelled
   -D NAME=VALUE            replaces a word in every script
   --NAME=VALUE             any option that a script can have, for all of them";
 
+/// Something other than our stack that scripts can be run against.
+pub trait Against: Sync {
+    /// Gets ready, before any thread is started.
+    ///
+    /// # Errors
+    /// Why it cannot be done on this machine.
+    fn prepare(&self) -> Result<(), String>;
+
+    /// Runs one script.
+    fn run(&self, script: &Script, options: &Options) -> Outcome;
+}
+
 /// Everything that the command line says.
 #[derive(Clone, Debug)]
 pub struct Command {
+    /// Runs scripts against the kernel.
+    pub against: bool,
+    /// How often a script is tried again against the kernel.
+    pub retry: u32,
+    /// The longest script that is tried against the kernel, in seconds.
+    pub longest: u32,
     /// Scripts and folders.
     pub files: Vec<PathBuf>,
     /// How each is run.
@@ -47,6 +71,9 @@ pub struct Command {
 impl Default for Command {
     fn default() -> Self {
         Command {
+            against: false,
+            retry: 2,
+            longest: 100,
             files: Vec::new(),
             options: Options::new(Profile::linux()),
             defines: Defines::new(),
@@ -78,6 +105,12 @@ impl Command {
                     command.options.profile =
                         Profile::named(&value).ok_or(format!("no profile {value}: linux or rfc"))?;
                 }
+                "--against" => match value()?.as_str() {
+                    "linux" => command.against = true,
+                    other => return Err(format!("--against {other}: only linux is known")),
+                },
+                "--retry" => command.retry = value()?.parse().map_err(|_| "--retry needs a number")?,
+                "--longest" => command.longest = value()?.parse().map_err(|_| "--longest needs seconds")?,
                 "--jobs" => command.jobs = value()?.parse().map_err(|_| "--jobs needs a number")?,
                 "--junit" => command.junit = Some(value()?.into()),
                 "--strict" => command.options.leftover = Leftover::Refused,
@@ -99,26 +132,86 @@ impl Command {
                 _ => command.files.push(arg.into()),
             }
         }
+        if command.against {
+            command.options.tolerance = REAL_TOLERANCE;
+            let given = command.options.extra.iter().any(|(name, _)| name == "tolerance_usecs");
+            command.options.least_tolerance = if given { 0 } else { REAL_TOLERANCE };
+        }
         Ok(command)
     }
 
-    /// Runs every script; outcomes come in the order of the files, whatever the number of jobs.
+    /// Runs every script with our stack; outcomes come in the order of the files, whatever the number of jobs.
     pub fn run(&self) -> Vec<Outcome> {
-        let files = self.scripts();
-        let jobs = match self.jobs {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
+        self.run_each(&|script| run_with(script, &self.options))
+    }
+
+    /// Runs every script against something else; outcomes come in the order of the files.
+    pub fn run_against(&self, other: &dyn Against) -> Vec<Outcome> {
+        self.run_each(&|script| {
+            let seconds = script.least_time() / 1_000_000;
+            if seconds > i64::from(self.longest) {
+                let verdict = Verdict::Skipped(format!("takes {seconds} seconds of real time"));
+                let (notes, elapsed) = (Vec::new(), Duration::ZERO);
+                return Outcome { file: script.file.clone(), verdict, notes, elapsed, tries: 0 };
+            }
+            let mut tries = 1;
+            loop {
+                let mut outcome = other.run(script, &self.options);
+                match (outcome.verdict, &script.differs) {
+                    (Verdict::Fail(failure), Some(reason)) if failure.kind == FailureKind::Differs => {
+                        outcome.verdict = Verdict::Differs(reason.clone(), failure);
+                        return outcome;
+                    }
+                    (Verdict::Fail(failure), _) => outcome.verdict = Verdict::Fail(failure),
+                    (verdict, reason) => {
+                        outcome.verdict = verdict;
+                        if reason.is_some() {
+                            outcome
+                                .notes
+                                .push("it is documented that Linux differs, and here it does not".into());
+                        }
+                    }
+                }
+                if outcome.failed() && tries <= self.retry {
+                    tries += 1;
+                    continue;
+                }
+                if tries > 1 {
+                    outcome.notes.push(format!("tried {tries} times"));
+                }
+                outcome.tries = tries;
+                return outcome;
+            }
+        })
+    }
+
+    /// Scripts that take long begin first: with a real clock, whoever begins late decides when all is over.
+    fn run_each(&self, run: &(dyn Fn(&Script) -> Outcome + Sync)) -> Vec<Outcome> {
+        let scripts: Vec<_> = self.scripts().iter().map(|file| self.read(file)).collect();
+        let jobs = match (self.jobs, self.against) {
+            (0, true) => REAL_JOBS,
+            (0, false) => std::thread::available_parallelism().map_or(1, usize::from),
+            (n, _) => n,
         };
+        let mut order: Vec<usize> = (0..scripts.len()).collect();
+        if self.against {
+            let time =
+                |index: &usize| scripts.get(*index).and_then(|s| s.as_ref().ok()).map(Script::least_time);
+            order.sort_by_key(|index| std::cmp::Reverse(time(index)));
+        }
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            for _ in 0..jobs.min(files.len()).max(1) {
+            for _ in 0..jobs.min(scripts.len()).max(1) {
                 scope.spawn(|| {
-                    while let index = next.fetch_add(1, Ordering::Relaxed)
-                        && let Some(file) = files.get(index)
+                    while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed))
+                        && let Some(script) = scripts.get(*index)
                     {
-                        let outcome = self.run_file(file);
-                        done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
+                        let outcome = match script {
+                            Ok(script) => run(script),
+                            Err(outcome) => outcome.clone(),
+                        };
+                        done.lock().unwrap_or_else(PoisonError::into_inner).push((*index, outcome));
                     }
                 });
             }
@@ -128,16 +221,10 @@ impl Command {
         done.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    fn run_file(&self, file: &Path) -> Outcome {
+    fn read(&self, file: &Path) -> Result<Script, Outcome> {
         let name = file.display().to_string();
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) => return Outcome::unusable(&name, 0, &error.to_string()),
-        };
-        match parse_with(&text, &name, &self.defines) {
-            Ok(script) => run_with(&script, &self.options),
-            Err(error) => Outcome::unusable(&name, error.line, &error.message),
-        }
+        let text = fs::read_to_string(file).map_err(|e| Outcome::unusable(&name, 0, &e.to_string()))?;
+        parse_with(&text, &name, &self.defines).map_err(|e| Outcome::unusable(&name, e.line, &e.message))
     }
 
     /// The files, folders opened: in order, each folder sorted by name.
@@ -148,6 +235,10 @@ impl Command {
     }
 }
 
+/// By how many microseconds things may be off by a real clock.
+const REAL_TOLERANCE: i64 = 10_000;
+/// Scripts at a time by a real clock: they mostly wait.
+const REAL_JOBS: usize = 8;
 /// Folders nested deeper than this are a loop.
 const DEEPEST: u32 = 32;
 
@@ -167,15 +258,31 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>, depth: u32) {
     }
 }
 
-/// Runs `synfin script` with these arguments. Returns the exit status: 0 if all passed, 1 if not, 2 if the arguments are
-/// of no use.
+/// Runs `synfin script` with these arguments, with our stack. Returns the exit status: 0 if all passed, 1 if not, 2 if the
+/// arguments are of no use.
 pub fn main_with(args: impl IntoIterator<Item = String>, out: &mut dyn Write) -> u8 {
+    main_against(args, out, None)
+}
+
+/// As [`main_with`], for a program that offers something else to run scripts against.
+pub fn main_against(
+    args: impl IntoIterator<Item = String>,
+    out: &mut dyn Write,
+    other: Option<&dyn Against>,
+) -> u8 {
     let command = match Command::parse(args) {
         Ok(command) if !command.files.is_empty() => command,
         Ok(_) => return say(out, USAGE, 2),
         Err(message) => return say(out, &format!("{message}\n{USAGE}"), 2),
     };
-    let outcomes = command.run();
+    let outcomes = match (command.against, other) {
+        (false, _) => command.run(),
+        (true, None) => return say(out, "this program runs scripts against its own stack only", 2),
+        (true, Some(other)) => match other.prepare() {
+            Ok(()) => command.run_against(other),
+            Err(why) => return say(out, &format!("scripts cannot be run against the kernel here: {why}"), 2),
+        },
+    };
     let mut text = String::new();
     for outcome in &outcomes {
         if !outcome.passed() || !command.quiet {
@@ -186,19 +293,31 @@ pub fn main_with(args: impl IntoIterator<Item = String>, out: &mut dyn Write) ->
             outcome.notes.iter().for_each(|note| text.push_str(&format!("     note      {note}\n")));
         }
     }
-    let failed = outcomes.iter().filter(|o| !o.passed()).count();
-    text.push_str(&format!(
-        "{} scripts: {} passed, {failed} failed",
-        outcomes.len(),
-        outcomes.len() - failed
-    ));
+    text.push_str(&sum(&outcomes));
     if let Some(file) = &command.junit
         && let Err(error) = fs::write(file, junit(&outcomes))
     {
         text.push_str(&format!("\n{}: {error}", file.display()));
         return say(out, &text, 2);
     }
-    say(out, &text, u8::from(failed > 0))
+    say(out, &text, u8::from(outcomes.iter().any(Outcome::failed)))
+}
+
+/// One line about all.
+fn sum(outcomes: &[Outcome]) -> String {
+    let count = |which: fn(&Outcome) -> bool| outcomes.iter().filter(|o| which(o)).count();
+    let (passed, failed) = (count(Outcome::passed), count(Outcome::failed));
+    let mut text = format!("{} scripts: {passed} passed, {failed} failed", outcomes.len());
+    let differ = count(|o| matches!(o.verdict, Verdict::Differs(..)));
+    let skipped = count(|o| matches!(o.verdict, Verdict::Skipped(_)));
+    let again = count(|o| o.tries > 1);
+    for (n, what) in [(differ, "differ as documented"), (skipped, "skipped"), (again, "tried more than once")]
+    {
+        if n > 0 {
+            text.push_str(&format!(", {n} {what}"));
+        }
+    }
+    text
 }
 
 /// A reader who has gone is no reason to fail.

@@ -25,7 +25,9 @@ pub struct Options {
     /// Which host the stack plays.
     pub profile: Profile,
     /// By how many microseconds things may be off, unless the script says so itself. 4,000.
-    pub tolerance: i64,
+    pub tolerance: Micros,
+    /// As much is tolerated at least, even where a script wants less: what a real clock needs. 0.
+    pub least_tolerance: Micros,
     /// Packets that were sent and that the script does not mention behind its last packet.
     pub leftover: Leftover,
     /// `--name=value` from outside; they win over those of the script.
@@ -44,7 +46,13 @@ pub enum Leftover {
 impl Options {
     /// Defaults with this profile.
     pub fn new(profile: Profile) -> Options {
-        Options { profile, tolerance: 4_000, leftover: Leftover::Ignored, extra: Vec::new() }
+        Options {
+            profile,
+            tolerance: 4_000,
+            least_tolerance: 0,
+            leftover: Leftover::Ignored,
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -78,7 +86,7 @@ pub fn run_on<H: Host>(
         Err(failure) => Verdict::Fail(failure),
     };
     let elapsed = Duration::from_micros(u64::try_from(engine.host.now()).unwrap_or(0));
-    Outcome { file: script.file.clone(), verdict, notes: engine.host.notes(), elapsed }
+    Outcome { file: script.file.clone(), verdict, notes: engine.host.notes(), elapsed, tries: 1 }
 }
 
 /// The peer's initial sequence number: every script crosses the wrap early.
@@ -127,7 +135,7 @@ fn show_time(micros: Micros) -> String {
 
 impl<'s, H: Host> Engine<'s, H> {
     fn new(setup: Setup, options: &Options, host: H) -> Engine<'s, H> {
-        let tolerance = setup.tolerance.unwrap_or(options.tolerance);
+        let tolerance = setup.tolerance.unwrap_or(options.tolerance).max(options.least_tolerance);
         Engine {
             setup,
             tolerance,

@@ -28,7 +28,7 @@ mod trace;
 mod wire;
 
 pub use ast::{ParseError, Script};
-pub use cmd::{Command, USAGE, main_with};
+pub use cmd::{Against, Command, USAGE, main_against, main_with};
 pub use engine::{Leftover, Options, run, run_on, run_with};
 pub use host::Host;
 pub use parser::{Defines, parse, parse_with};

@@ -12,8 +12,10 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was recognised and is not modelled.
     pub notes: Vec<String>,
-    /// Virtual time that passed.
+    /// Time of the script that passed: virtual with our stack.
     pub elapsed: Duration,
+    /// How often it was tried: once, unless a real clock was involved.
+    pub tries: u32,
 }
 
 /// Whether everything happened as the script says.
@@ -23,6 +25,10 @@ pub enum Verdict {
     Pass,
     /// It did not.
     Fail(Box<Failure>),
+    /// It did not, and the script says why: the reason.
+    Differs(String, Box<Failure>),
+    /// It was not tried: why.
+    Skipped(String),
 }
 
 /// What kind of failure.
@@ -63,6 +69,11 @@ impl Outcome {
         self.verdict == Verdict::Pass
     }
 
+    /// Whether it ended otherwise than it may.
+    pub fn failed(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail(_))
+    }
+
     /// An outcome of a script that could not even begin.
     pub fn unusable(file: &str, line: u32, message: &str) -> Outcome {
         Outcome {
@@ -78,6 +89,7 @@ impl Outcome {
             })),
             notes: Vec::new(),
             elapsed: Duration::ZERO,
+            tries: 1,
         }
     }
 }
@@ -87,6 +99,11 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = match &self.verdict {
             Verdict::Pass => return write!(f, "ok   {}", self.file),
+            Verdict::Differs(reason, failure) => {
+                let (file, line, what) = (&self.file, failure.line, &failure.what);
+                return write!(f, "diff {file}:{line}: {what}, as documented: {reason}");
+            }
+            Verdict::Skipped(reason) => return write!(f, "skip {}: {reason}", self.file),
             Verdict::Fail(failure) => failure,
         };
         write!(f, "FAIL {}:{}: {}", self.file, failure.line, failure.what)?;
@@ -105,12 +122,13 @@ impl fmt::Display for Outcome {
 
 /// Outcomes as a JUnit report.
 pub fn junit(outcomes: &[Outcome]) -> String {
-    let failed = outcomes.iter().filter(|o| !o.passed()).count();
+    let failed = outcomes.iter().filter(|o| o.failed()).count();
+    let skipped = outcomes.iter().filter(|o| matches!(o.verdict, Verdict::Skipped(_))).count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a String does not fail.
     let _ = writeln!(
         xml,
-        "<testsuite name=\"synfin script\" tests=\"{}\" failures=\"{failed}\">",
+        "<testsuite name=\"synfin script\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">",
         outcomes.len()
     );
     for o in outcomes {
@@ -119,6 +137,14 @@ pub fn junit(outcomes: &[Outcome]) -> String {
         let _ = write!(xml, "  <testcase name=\"{}\" time=\"{seconds}.{micros:06}\"", escape(&o.file));
         match &o.verdict {
             Verdict::Pass => xml.push_str("/>\n"),
+            Verdict::Differs(..) => {
+                let text = escape(&o.to_string());
+                let _ = writeln!(xml, ">\n    <system-out>{text}</system-out>\n  </testcase>");
+            }
+            Verdict::Skipped(reason) => {
+                let reason = escape(reason);
+                let _ = writeln!(xml, ">\n    <skipped message=\"{reason}\"/>\n  </testcase>");
+            }
             Verdict::Fail(failure) => {
                 let (what, text) = (escape(&failure.what), escape(&o.to_string()));
                 let _ = writeln!(xml, ">\n    <failure message=\"{what}\">{text}</failure>\n  </testcase>");

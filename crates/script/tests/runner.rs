@@ -26,7 +26,7 @@ fn play(rest: &str) -> Outcome {
 fn failure(outcome: Outcome) -> Failure {
     match outcome.verdict {
         Verdict::Fail(f) => *f,
-        Verdict::Pass => panic!("it passed"),
+        other => panic!("{other:?}"),
     }
 }
 

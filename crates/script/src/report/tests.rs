@@ -5,7 +5,7 @@ fn a_report_is_well_formed_whatever_scripts_say() {
     let outcomes = [Outcome::unusable("a<b>.pkt", 3, "\"x\" & <y>")];
     let xml = junit(&outcomes);
     assert!(xml.contains("name=\"a&lt;b&gt;.pkt\"") && xml.contains("&quot;x&quot; &amp; &lt;y&gt;"));
-    assert!(xml.contains("tests=\"1\" failures=\"1\""));
+    assert!(xml.contains("tests=\"1\" failures=\"1\" skipped=\"0\""));
 }
 
 #[test]
