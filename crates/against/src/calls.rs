@@ -474,13 +474,13 @@ impl Calls {
                 self.open(write, to, None);
             }
             (Judge::Read { fd, flags, msg_flags }, Out::Octets(octets)) => {
-                ret.wrong = self.octets_wrong(fd, flags, &octets);
+                ret.wrong = self.octets_wrong(fd, flags, value, &octets);
                 if let Some(expected) = msg_flags {
                     ret.wrong.extend(flags_wrong(expected, 0));
                 }
             }
             (Judge::Read { fd, flags, msg_flags }, Out::Message(octets, told)) => {
-                ret.wrong = self.octets_wrong(fd, flags, &octets);
+                ret.wrong = self.octets_wrong(fd, flags, value, &octets);
                 if let Some(expected) = msg_flags {
                     ret.wrong.extend(flags_wrong(expected, told));
                 }
@@ -510,19 +510,20 @@ impl Calls {
     }
 
     /// Octets of a stream have to be those of their place in it. Where urgent text has come in, one may be left out.
-    fn octets_wrong(&mut self, fd: i64, flags: i64, got: &[u8]) -> Vec<Wrong> {
+    fn octets_wrong(&mut self, fd: i64, flags: i64, value: i64, got: &[u8]) -> Vec<Wrong> {
         let Some(entry) = self.fds.get_mut(&fd) else { return Vec::new() };
-        if entry.v6.is_none() || flags & (MSG_OOB | MSG_TRUNC) != 0 {
+        if entry.v6.is_none() || flags & MSG_OOB != 0 {
             return Vec::new();
         }
-        let mut right = got == octets(entry.read, got.len());
+        // With MSG_TRUNC they are thrown away, and only their number is told.
+        let mut right = flags & MSG_TRUNC != 0 || got == octets(entry.read, got.len());
         if !right && self.urgent {
             let skipped = entry.read.wrapping_add(1);
             right = got == octets(skipped, got.len());
             entry.read = skipped;
         }
         if flags & MSG_PEEK == 0 {
-            entry.read = entry.read.wrapping_add(got.len() as u32);
+            entry.read = entry.read.wrapping_add(value as u32);
         }
         let shown = if right { "those that were sent" } else { "others" };
         Wrong::unless_same("octets read", "those that were sent".into(), shown.into())

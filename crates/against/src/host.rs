@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +16,7 @@ use synfin_script::ast::Call;
 use synfin_script::host::{Fields, Host, Micros, Returned, Sent, Turn};
 use synfin_script::sysctl::{self, Shell};
 use synfin_tun::Tun;
-use synfin_wire::Tuple;
+use synfin_wire::{Addr, Endpoint, Tuple};
 
 use crate::caller::{Caller, Done};
 use crate::calls::{Calls, Judge, Prepared};
@@ -42,6 +42,8 @@ pub struct Kernel {
     returned: Option<Result<Returned, String>>,
     caller: Caller,
     zero: Instant,
+    /// The connection that a segment was written for last.
+    last: Option<Tuple>,
     sent: Vec<Sent>,
     said: VecDeque<(Micros, String)>,
     notes: Vec<String>,
@@ -72,6 +74,7 @@ impl Kernel {
             returned: None,
             caller,
             zero: Instant::now(),
+            last: None,
             sent: Vec::new(),
             said: VecDeque::new(),
             notes,
@@ -214,6 +217,7 @@ impl Host for Kernel {
         let now = self.now();
         self.say(now, "got", packet.len());
         self.calls.note_urgent(packet);
+        self.last = ends(packet);
         self.tun.tx().push(packet, &[], TxMeta::default());
         self.tun.flush().map_err(|e| e.to_string())?;
         match self.tun.waiting() {
@@ -232,17 +236,19 @@ impl Host for Kernel {
     }
 
     fn info(&mut self) -> Fields {
-        self.calls.info()
+        let mut fields = self.calls.info();
+        // The socket of a connection in TIME-WAIT calls itself closed; the record that stands for it knows better.
+        let closed = KernelState::Close as i64;
+        if let Some(state) = fields.get_mut("tcpi_state").filter(|s| **s == closed)
+            && self.last.is_some_and(|tuple| state_of(&tuple) == Some(KernelState::TimeWait))
+        {
+            *state = KernelState::TimeWait as i64;
+        }
+        fields
     }
 
     fn is_over(&mut self, tuple: &Tuple) -> bool {
-        let Ok(sockets) = tcp_sockets(Filter::default()) else { return false };
-        let (local, remote) = (tuple.local, tuple.remote);
-        let same = |at: std::net::SocketAddr, end: synfin_wire::Endpoint| {
-            at.ip() == IpAddr::from(end.addr) && at.port() == end.port
-        };
-        let found = sockets.iter().find(|s| same(s.local, local) && same(s.remote, remote));
-        found.is_none_or(|s| s.state == KernelState::TimeWait)
+        matches!(state_of(tuple), None | Some(KernelState::TimeWait))
     }
 
     fn said(&self) -> Vec<(Micros, String)> {
@@ -252,6 +258,30 @@ impl Host for Kernel {
     fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
+}
+
+/// The state of a connection, if the kernel has one of these ends.
+fn state_of(tuple: &Tuple) -> Option<KernelState> {
+    let sockets = tcp_sockets(Filter::default()).ok()?;
+    let same = |at: SocketAddr, end: Endpoint| at.ip() == IpAddr::from(end.addr) && at.port() == end.port;
+    let found = sockets.iter().find(|s| same(s.local, tuple.local) && same(s.remote, tuple.remote));
+    found.map(|s| s.state)
+}
+
+/// Ends of a segment that arrives, seen from the kernel.
+fn ends(packet: &[u8]) -> Option<Tuple> {
+    let (from, to, ports) = match packet.first()? >> 4 {
+        4 => {
+            let addr = |at: usize| Some(Addr::v4(packet.get(at..at + 4)?.try_into().ok()?));
+            (addr(12)?, addr(16)?, 20)
+        }
+        _ => {
+            let addr = |at: usize| Some(Addr::v6(packet.get(at..at + 16)?.try_into().ok()?));
+            (addr(8)?, addr(24)?, 40)
+        }
+    };
+    let port = |at: usize| Some(u16::from_be_bytes(packet.get(at..at + 2)?.try_into().ok()?));
+    Some(Tuple { local: Endpoint::new(to, port(ports + 2)?), remote: Endpoint::new(from, port(ports)?) })
 }
 
 /// A segment from this address.

@@ -113,6 +113,8 @@ struct Waiting<'s> {
     event: &'s Event,
     /// When it has to return.
     until: Micros,
+    /// By how much that may be off.
+    slack: Micros,
 }
 
 struct Engine<'s, H> {
@@ -121,7 +123,7 @@ struct Engine<'s, H> {
     host: H,
     /// Time of the last event.
     last: Micros,
-    /// Until when a command kept the host busy: what comes later for that is not late.
+    /// Until when a command, a call or a segment kept the script from going on: what comes later for that is not late.
     busy: Micros,
     sent: VecDeque<Segment>,
     flows: Vec<Flow>,
@@ -163,7 +165,7 @@ impl<'s, H: Host> Engine<'s, H> {
         }
         if let Some(waiting) = &self.waiting {
             let event = waiting.event;
-            let until = waiting.until + self.slack(0);
+            let until = waiting.until + waiting.slack;
             self.advance(event, until)?;
             self.still_waiting()?;
         }
@@ -271,12 +273,12 @@ impl<'s, H: Host> Engine<'s, H> {
                 }
             }
         }
-        let Some(Waiting { call, event, until }) = self.waiting.take() else { return Ok(()) };
+        let Some(Waiting { call, event, until, slack }) = self.waiting.take() else { return Ok(()) };
         match self.host.returned() {
             Err(why) => Err(self.fail(event, FailureKind::Unsupported, &why)),
-            Ok(Some(ret)) => self.returned(event, call, &ret, Some(until)),
+            Ok(Some(ret)) => self.returned(event, call, &ret, Some((until, slack))),
             Ok(None) => {
-                self.waiting = Some(Waiting { call, event, until });
+                self.waiting = Some(Waiting { call, event, until, slack });
                 Ok(())
             }
         }
@@ -292,7 +294,7 @@ impl<'s, H: Host> Engine<'s, H> {
     /// Lets time pass.
     fn advance(&mut self, event: &Event, to: Micros) -> Step {
         if let Some(waiting) = &self.waiting {
-            let limit = waiting.until + self.slack(0);
+            let limit = waiting.until + waiting.slack;
             if limit < to {
                 while self.turn(event, limit)? == Turn::Something {}
                 self.still_waiting()?;
@@ -321,23 +323,32 @@ impl<'s, H: Host> Engine<'s, H> {
             self.advance(event, self.host.now() + slack)?;
             self.still_waiting()?;
         }
-        match (self.host.call(call, until), until) {
+        let until_slack = until.map(|until| (until, self.slack(until - self.last)));
+        match (self.host.call(call, until), until_slack) {
             (Err(why), _) => Err(self.fail(event, FailureKind::Unsupported, &why)),
-            (Ok(Some(ret)), _) => {
+            (Ok(Some(ret)), until) => {
                 self.collect(event)?;
+                // A call that takes its time without being asked to: what follows is not late for that.
+                self.busy = self.busy.max(ret.at);
                 self.returned(event, call, &ret, until)
             }
             (Ok(None), None) => {
                 Err(self.differs(event, "the call would wait", call.result.to_string(), "waits".into()))
             }
-            (Ok(None), Some(until)) => {
-                self.waiting = Some(Waiting { call, event, until });
+            (Ok(None), Some((until, slack))) => {
+                self.waiting = Some(Waiting { call, event, until, slack });
                 self.collect(event)
             }
         }
     }
 
-    fn returned(&mut self, event: &Event, call: &Call, ret: &Returned, until: Option<Micros>) -> Step {
+    fn returned(
+        &mut self,
+        event: &Event,
+        call: &Call,
+        ret: &Returned,
+        until: Option<(Micros, Micros)>,
+    ) -> Step {
         let show = |value: i64, errno: Option<&str>| match errno {
             Some(errno) => format!("{value} {errno}"),
             None => value.to_string(),
@@ -359,8 +370,8 @@ impl<'s, H: Host> Engine<'s, H> {
             let what = format!("{}: {} differs", call.name, wrong.what);
             return Err(self.differs(event, &what, wrong.expected.clone(), wrong.actual.clone()));
         }
-        if let Some(until) = until
-            && (ret.at - until).abs() > self.slack(until - self.last)
+        if let Some((until, slack)) = until
+            && (ret.at - until).abs() > slack
         {
             let expected = format!("return at {}", show_time(until));
             let actual = format!("returned {actual} at {}", show_time(ret.at));
@@ -550,6 +561,8 @@ impl<'s, H: Host> Engine<'s, H> {
         if came > to + slack {
             return Err(self.differs(event, "the segment came too late", expected, actual));
         }
+        // What follows a segment that came as late as it may is not late for that.
+        self.busy = self.busy.max(came);
         // The clock stands at the event even if its packet was sent before.
         Ok(came)
     }
