@@ -1,7 +1,5 @@
 //! Which host the stack plays: settings, and a few habits of its sockets.
 
-use std::time::Duration;
-
 use synfin_tcp::Config;
 
 /// Smallest, initial and largest size of a buffer, in octets.
@@ -33,8 +31,7 @@ impl Profile {
     pub fn linux() -> Profile {
         let mut profile = Profile {
             name: "linux",
-            // Linux acknowledges the first segments of a connection at once; a delay that has to be learned is not modelled.
-            tcp: Config { delayed_ack: Duration::ZERO, ..Config::linux() },
+            tcp: Config::linux(),
             recv_sizes: [4096, 131_072, 6 << 20],
             send_sizes: [4096, 87_040, 4 << 20],
             backlog_extra: 1,
@@ -72,7 +69,8 @@ impl Profile {
 
     /// Buffer sizes into the settings of connections.
     pub(crate) fn apply_sizes(&mut self) {
-        self.tcp.recv_buffer = self.recv_sizes[2].max(1);
+        self.tcp.recv_buffer = self.recv_sizes[1].max(1);
+        self.tcp.recv_buffer_max = self.recv_sizes[2];
         self.tcp.send_buffer = self.send_sizes[1].max(1);
     }
 }

@@ -81,6 +81,11 @@ quirks! {
     TIME_WAIT_REUSE_ISS = 28;
     /// An old segment with FIN at a zero window has its ACK field processed.
     ZERO_WINDOW_OLD_FIN_ACK = 29;
+    /// ACKs follow the peer's pace: at once for the first segments, then with a learned delay or on the answer.
+    ADAPTIVE_ACKS = 40;
+    /// The receive buffer holds segments with their overhead: the window is a part of it, in whole segments at first,
+    /// rounded up to the unit of the field, and reopened only when it at least doubles.
+    RECV_OVERHEAD = 41;
 }
 
 impl Quirks {
@@ -163,6 +168,8 @@ pub struct Config {
     pub keepalive: Keepalive,
     /// Largest receive buffer, in octets; the window offered never exceeds it. 256 KiB.
     pub recv_buffer: u32,
+    /// What a receive buffer may grow to later: decides the window scale with [`Config::recv_buffer`]. 0.
+    pub recv_buffer_max: u32,
     /// Largest send buffer, in octets. 256 KiB.
     pub send_buffer: u32,
     /// Offer timestamps (RFC 7323).
@@ -204,6 +211,7 @@ impl Default for Config {
             sws_override: Duration::from_millis(200),
             keepalive: Keepalive::default(),
             recv_buffer: 256 * 1024,
+            recv_buffer_max: 0,
             send_buffer: 256 * 1024,
             timestamps: true,
             window_scaling: true,
@@ -239,7 +247,8 @@ impl Config {
     /// The window scale shift to offer: the smallest that lets the receive buffer show (RFC 7323 2.2).
     pub fn recv_wscale(&self) -> u8 {
         let mut shift = 0;
-        while shift < 14 && (self.recv_buffer >> shift) > u32::from(u16::MAX) {
+        let most = self.window_of(self.recv_buffer).max(self.recv_buffer_max);
+        while shift < 14 && (most >> shift) > u32::from(u16::MAX) {
             shift += 1;
         }
         shift

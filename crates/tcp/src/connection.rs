@@ -20,12 +20,13 @@ use crate::error::{CloseReason, SoftError};
 use crate::event::{Event, Why};
 use crate::recovery::rto::Rto;
 use crate::recv::RecvQueue;
+use crate::recv::pace::Pace;
 use crate::send::SendQueue;
 use crate::send::log::SentLog;
 use crate::state::{State, Trigger};
 use crate::syn::{SynOffer, SynRecord};
 use crate::timewait::TimeWait;
-use crate::{Config, Cx, Keepalive};
+use crate::{Config, Cx, Keepalive, Quirks};
 
 mod ack;
 mod api;
@@ -35,6 +36,7 @@ mod options;
 mod output;
 mod text;
 mod timers;
+mod window;
 
 pub use input::reset_for;
 pub(crate) use input::{limit_allows, paws_rejects};
@@ -195,7 +197,11 @@ pub(crate) struct Rcv {
     /// One past the last urgent octet, while `URG_RECEIVING`.
     pub up: Seq,
     /// Largest buffer in octets.
+    pub buffer: u32,
+    /// The window that the buffer allows.
     pub limit: u32,
+    /// The window that the segments seen so far have earned: no larger one is offered.
+    pub ssthresh: u32,
     /// Octets received since the last ACK was sent.
     pub unacked: u32,
     /// TS.Recent (RFC 7323 4.3).
@@ -265,6 +271,8 @@ impl Bits {
     pub const URG_NEWS: Bits = Bits(1 << 23);
     /// Slow start after a timeout, until ssthresh is reached (RFC 3465 2.3).
     pub const AFTER_TIMEOUT: Bits = Bits(1 << 24);
+    /// The receive buffer holds overhead too (see `Quirks::RECV_OVERHEAD`).
+    pub const OVERHEAD: Bits = Bits(1 << 31);
 
     #[inline]
     pub fn has(self, b: Bits) -> bool {
@@ -334,6 +342,7 @@ pub struct Connection {
     pub(crate) send_limit: u32,
     pub(crate) log: SentLog,
     pub(crate) recv: RecvQueue,
+    pub(crate) pace: Pace,
     /// The duplicate to report next (RFC 2883).
     pub(crate) dsack: Option<SackBlock>,
     pub(crate) dup_acks: u8,
@@ -358,7 +367,7 @@ pub struct Connection {
 }
 
 // There may be millions: whoever makes one larger does so on purpose.
-const _: () = assert!(size_of::<Connection>() <= 432);
+const _: () = assert!(size_of::<Connection>() <= 464);
 
 /// What keepalive watches (RFC 9293 3.8.4).
 #[derive(Clone, Debug)]
@@ -411,10 +420,15 @@ impl Connection {
     fn blank(tuple: Tuple, iss: Seq, ts_offset: u32, our_mss: u16, cx: &Cx<'_>) -> Connection {
         let cfg = cx.cfg;
         let peer_mss = default_mss(&tuple);
+        let options = if cfg.timestamps { 12 } else { 0 };
+        let mut bits = Bits::default();
+        if cfg.quirks.has(Quirks::RECV_OVERHEAD) {
+            bits.set(Bits::OVERHEAD);
+        }
         Connection {
             tuple,
             state: State::Closed,
-            bits: Bits::default(),
+            bits,
             iss,
             irs: Seq::default(),
             snd: Snd {
@@ -435,7 +449,9 @@ impl Connection {
                 adv: Seq::default(),
                 last_ack_sent: Seq::default(),
                 up: Seq::default(),
-                limit: cfg.recv_buffer,
+                buffer: cfg.recv_buffer,
+                limit: cfg.window_of(cfg.recv_buffer),
+                ssthresh: cfg.first_window(cfg.recv_buffer, our_mss.saturating_sub(options)),
                 unacked: 0,
                 ts_recent: 0,
                 ts_recent_at: cx.now,
@@ -462,6 +478,7 @@ impl Connection {
             send_limit: cfg.send_buffer,
             log: SentLog::default(),
             recv: RecvQueue::default(),
+            pace: Pace::default(),
             dsack: None,
             dup_acks: 0,
             probes: 0,
@@ -484,8 +501,15 @@ impl Connection {
     pub(crate) fn take_peer_syn(&mut self, irs: Seq, offer: &SynOffer, cx: &Cx<'_>) {
         self.irs = irs;
         // Our SYN offered a window without knowing where it begins; the half-open record offered the whole buffer.
-        let offered =
-            if self.bits.has(Bits::ACTIVE) { self.rcv_wnd() } else { syn_window(self.rcv.limit).into() };
+        let options = if offer.ts_recent.is_some() { 12 } else { 0 };
+        self.rcv.ssthresh = cx
+            .cfg
+            .first_window(self.rcv.buffer, self.rcv.our_mss.saturating_sub(options))
+            .min(self.rcv.limit);
+        let offered = match self.bits.has(Bits::ACTIVE) {
+            true => self.rcv_wnd(),
+            false => syn_window(self.rcv.ssthresh).into(),
+        };
         self.rcv.nxt = irs + 1;
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.adv = self.rcv.nxt + offered;
@@ -504,6 +528,7 @@ impl Connection {
         }
         self.snd.peer_mss = offer.peer_mss;
         self.set_mss(offer.peer_mss.min(self.rcv.our_mss), cx.cfg);
+        self.pace.begin(self.snd.mss, self.rcv.our_mss, self.rcv.ssthresh);
         self.cc = Control::new(cx.cfg.congestion_control, u32::from(self.snd.mss));
     }
 

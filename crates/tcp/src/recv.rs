@@ -1,5 +1,6 @@
 //! The receive side: octets in order for the application, ranges that wait for a gap to fill.
 
+pub(crate) mod pace;
 pub mod ranges;
 
 use alloc::boxed::Box;
@@ -22,6 +23,8 @@ pub struct Taken {
     pub filled: bool,
     /// Octets that found no memory or no range; the peer will send them again.
     pub refused: u32,
+    /// The first part that was held already, as distances from RCV.NXT before.
+    pub doubled: Option<(u32, u32)>,
 }
 
 /// Received octets between what the application has read and the right edge of the window.
@@ -85,7 +88,10 @@ impl RecvQueue {
         let Ahead { ranges, fin } = &mut **self.ahead.get_or_insert_default();
         let mut written = 0;
         let mut refused = 0;
-        for (from, to) in ranges.gaps(start, end) {
+        let gaps = ranges.gaps(start, end);
+        let before = self.next;
+        let doubled = first_held(start, end, &gaps).map(|(a, b)| ((a - before) as u32, (b - before) as u32));
+        for (from, to) in gaps {
             let part = data.get((from - start) as usize..(to - start) as usize).unwrap_or_default();
             let need = core::mem::replace(&mut need, Need::Optional);
             let n = self.bytes.write_at(pool, (from - self.read) as usize, part, need);
@@ -96,14 +102,13 @@ impl RecvQueue {
         if written == 0 {
             ranges.touch(start);
         }
-        let before = self.next;
         self.next = ranges.drain_from(self.next);
         if ranges.is_empty() && fin.is_none() {
             self.ahead = None;
         }
         let advanced = (self.next - before) as u32;
         let held = if ahead > 0 { written } else { 0 };
-        Taken { advanced, held, filled: had_gap && advanced > 0, refused }
+        Taken { advanced, held, filled: had_gap && advanced > 0, refused, doubled }
     }
 
     /// Remembers a FIN that lies `ahead` octets after RCV.NXT. The first one counts.
@@ -166,6 +171,16 @@ impl RecvQueue {
         let ranges = self.ranges().into_iter().flat_map(Ranges::iter);
         ranges.map(|(a, b)| ((a - self.next) as u32, (b - self.next) as u32)).collect()
     }
+}
+
+/// The first part of `start..end` that lies in no gap.
+fn first_held(start: u64, end: u64, gaps: &[(u64, u64)]) -> Option<(u64, u64)> {
+    let (from, to) = match gaps {
+        [(first, to), rest @ ..] if *first == start => (*to, rest.first().map_or(end, |(next, _)| *next)),
+        [(first, _), ..] => (start, *first),
+        [] => (start, end),
+    };
+    (from < to).then_some((from, to))
 }
 
 /// Up to four SACK blocks.

@@ -115,7 +115,7 @@ impl SynRecord {
         cx.emit(&self.tuple, || Event::Received(seg));
         let quirks = cx.cfg.quirks;
         let rcv_nxt = self.irs + 1;
-        let wnd = u32::from(syn_window(cx.cfg.recv_buffer));
+        let wnd = u32::from(self.window(cx.cfg));
         let good_ack = seg.ack == Some(self.iss + 1);
         if let Some(recent) = self.offer.ts_recent
             && !seg.ctl.rst()
@@ -233,7 +233,7 @@ impl SynRecord {
         Head {
             seq: self.iss,
             ack: Some(self.irs + 1),
-            wnd: syn_window(cx.cfg.recv_buffer),
+            wnd: self.window(cx.cfg),
             flags: Flags::SYN,
             opts: OptionsOut {
                 mss: Some(self.our_mss),
@@ -246,13 +246,19 @@ impl SynRecord {
         }
     }
 
+    /// The window that the SYN,ACK offers.
+    fn window(&self, cfg: &Config) -> u16 {
+        let options = if self.offer.ts_recent.is_some() { 12 } else { 0 };
+        syn_window(cfg.first_window(cfg.recv_buffer, self.our_mss.saturating_sub(options)))
+    }
+
     fn timestamps(&self, cx: &Cx<'_>) -> Option<Timestamps> {
         let ecr = self.offer.ts_recent?;
         Some(Timestamps { val: (cx.now.millis() as u32).wrapping_add(self.ts_offset), ecr })
     }
 
     fn ack(&self, cx: &Cx<'_>) -> Head {
-        let wnd = syn_window(cx.cfg.recv_buffer);
+        let wnd = self.window(cx.cfg);
         Head {
             seq: self.iss + 1,
             ack: Some(self.irs + 1),

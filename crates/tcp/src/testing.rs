@@ -46,7 +46,7 @@ impl Preset {
         let mut c = Connection::open(self.tuple, self.iss, 0, 1460, cx);
         // The SYN is out, and offered a window.
         c.bits.clear(Bits::SYN_DUE);
-        c.rcv.adv = c.rcv.nxt + u32::from(syn_window(c.rcv.limit));
+        c.rcv.adv = c.rcv.nxt + u32::from(syn_window(c.rcv.ssthresh));
         c.snd.nxt = self.snd_nxt;
         if self.state == State::SynSent {
             // Text that rides on the SYN.
@@ -74,6 +74,8 @@ impl Preset {
         c.rcv.last_ack_sent = self.rcv_nxt;
         c.rcv.adv = self.rcv_nxt + self.rcv_wnd;
         c.rcv.limit = self.rcv_wnd;
+        c.rcv.ssthresh = self.rcv_wnd;
+        c.rcv.buffer = self.rcv_wnd;
         if matches!(self.state, State::CloseWait | State::Closing | State::LastAck) {
             c.bits.set(Bits::PEER_FIN);
         }

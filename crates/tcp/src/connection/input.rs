@@ -384,7 +384,7 @@ impl Connection {
                 }
             }
         }
-        self.note_duplicate(seg);
+        self.note_duplicate(cx, seg);
         self.duplicate_ack(cx, seg);
         let old = (seg.seq + len).at_or_before(self.rcv.nxt);
         self.drop_segment(cx, if old { DropReason::Duplicate } else { DropReason::OutOfWindow })

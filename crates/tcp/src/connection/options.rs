@@ -106,13 +106,29 @@ impl Connection {
 
     /// Largest receive buffer in octets. Growing takes effect at once; shrinking never takes back what was offered.
     pub fn set_recv_buffer(&mut self, octets: u32) {
-        self.rcv.limit = octets.clamp(1, 1 << 30);
+        self.rcv.buffer = octets.clamp(1, 1 << 30);
+        self.rcv.limit =
+            if self.bits.has(Bits::OVERHEAD) { (self.rcv.buffer / 2).max(1) } else { self.rcv.buffer };
         self.consider_window_update();
+    }
+
+    /// ACKs go at once (`true`) or wait for an answer to ride on. Means something only where the pace is learned
+    /// ([`crate::Quirks::ADAPTIVE_ACKS`]), and until the pace changes it.
+    pub fn set_quick_ack(&mut self, on: bool) {
+        self.pace.set_quick(on);
+        if on {
+            self.consider_window_update();
+        }
+    }
+
+    /// Whether ACKs do not wait for an answer to ride on.
+    pub fn quick_ack(&self) -> bool {
+        !self.pace.in_pingpong()
     }
 
     /// Largest receive buffer in octets.
     pub fn recv_buffer(&self) -> u32 {
-        self.rcv.limit
+        self.rcv.buffer
     }
 
     /// Largest send buffer in octets.

@@ -84,7 +84,7 @@ impl Connection {
         let ts = (cfg.timestamps && (!both || self.bits.has(Bits::TS_OK)))
             .then(|| Timestamps { val: self.ts_now(cx.now), ecr: if both { self.rcv.ts_recent } else { 0 } });
         // What was offered before is not taken back (RFC 9293 SHLD-14), whatever became of the buffer.
-        let wnd = syn_window(self.rcv.limit.max(self.rcv_wnd()));
+        let wnd = syn_window(self.rcv.ssthresh.max(self.rcv_wnd()));
         self.rcv.adv = self.rcv.adv.later(self.rcv.nxt + u32::from(wnd));
         let head = Head {
             seq: self.iss,
@@ -332,52 +332,17 @@ impl Connection {
         self.dsack = None;
         self.bits.clear(Bits::ACK_NOW);
         self.timers.delayed_ack = synfin_wire::Instant::NEVER;
+        self.pace.on_ack_sent();
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.unacked = 0;
         if len > 0 || fin {
             self.timers.last_sent = cx.now;
+            self.pace.on_answer(cx.now);
         }
         let gso = if len > seg_max { seg_max as u16 } else { 0 };
         cx.emit(&self.tuple, || Event::Sent { head: &head, len, gso, why });
         let at = if len > 0 { seq.since(self.queue_start()) } else { 0 };
         Transmit { head, payload: self.send.slices(at, len), len, gso, why }
-    }
-
-    /// The window field: the right edge moves by at least a segment or half the buffer (RFC 9293 3.8.6.2.2), never left.
-    fn next_window(&mut self) -> u16 {
-        let free = self.free_space();
-        let mut target = self.rcv_wnd();
-        if free >= target.saturating_add(self.window_step()) {
-            target = free;
-        }
-        let field = (target >> self.rcv.wscale).min(u32::from(u16::MAX));
-        self.rcv.adv = self.rcv.adv.later(self.rcv.nxt + (field << self.rcv.wscale));
-        field as u16
-    }
-
-    /// Room in the receive buffer; one that is smaller than the unit of the window field counts as one unit.
-    fn free_space(&self) -> u32 {
-        self.rcv.limit.max(1 << self.rcv.wscale).saturating_sub(self.recv.readable())
-    }
-
-    /// The smallest move of the right edge that is worth telling (RFC 9293 3.8.6.2.2).
-    fn window_step(&self) -> u32 {
-        (self.rcv.limit / 2).min(u32::from(self.rcv.our_mss)).max(1)
-    }
-
-    /// The application has read: tell the peer if the window grew enough.
-    pub(super) fn consider_window_update(&mut self) {
-        // The field cannot say more than this.
-        let most = u32::from(u16::MAX) << self.rcv.wscale;
-        let free = self.free_space().min(most);
-        let wnd = self.rcv_wnd();
-        let step = self.window_step().max(1 << self.rcv.wscale);
-        // While the window is comfortable the next ACK tells in time.
-        let low = wnd < self.rcv.limit.min(most).div_ceil(2);
-        if self.state.receives() && self.bits.has(Bits::CONNECTED) && low && free >= wnd.saturating_add(step)
-        {
-            self.ack_now(Why::WindowUpdate);
-        }
     }
 
     /// RFC 9293 MUST-62, RFC 6093: distance to the octet after the urgent text, clipped while it is far.

@@ -5,6 +5,7 @@ use synfin_wire::{DropReason, Flags, Head, Instant, OptionsOut, SackBlock, Segme
 use super::input::Trimmed;
 use super::{Bits, Connection, Verdict};
 use crate::Cx;
+use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::event::Why;
 use crate::state::{State, Trigger};
@@ -83,7 +84,7 @@ impl Connection {
     /// Text that lies in the window.
     pub(super) fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, part: &Trimmed<'_>) {
         let ahead = part.start.since(self.rcv.nxt);
-        let had_gap = self.recv.has_gap();
+        let (next_before, had_gap) = (self.rcv.nxt, self.recv.has_gap());
         let taken = self.recv.take(cx.pool, ahead, part.text, usize::from(cx.cfg.max_ranges));
         self.rcv.nxt += taken.advanced;
         if self.rcv.nxt.after(self.rcv.adv) {
@@ -92,8 +93,14 @@ impl Connection {
         if taken.refused > 0 {
             cx.dropped(&self.tuple, DropReason::ReassemblyLimit);
         }
-        if ahead > 0 && taken.held == 0 && taken.refused == 0 {
-            self.dsack = Some(SackBlock { left: part.start, right: part.start + part.text.len() as u32 });
+        // RFC 2883 4: the first part that came twice, in order or behind a gap.
+        let twice = if seg.seq.before(part.start) {
+            Some((seg.seq, part.start))
+        } else {
+            taken.doubled.map(|(a, b)| (next_before + a, next_before + b))
+        };
+        if let Some((left, right)) = twice.filter(|_| !seg.ctl.syn()) {
+            self.dsack = Some(SackBlock { left, right });
         }
         if self.bits.has(Bits::SHUT_READ) {
             self.recv.discard(cx.pool, u32::MAX);
@@ -102,14 +109,51 @@ impl Connection {
         self.rcv.seen_mss =
             self.rcv.seen_mss.max(u16::try_from(one).unwrap_or(u16::MAX)).min(self.rcv.our_mss);
         self.rcv.unacked = self.rcv.unacked.saturating_add(part.text.len() as u32);
+        let adaptive = cx.cfg.quirks.has(Quirks::ADAPTIVE_ACKS);
+        if adaptive {
+            self.learn_pace(cx, seg, one as u32);
+        }
         // RFC 5681 4.2: at once when something is missing, was missing, or for every second full segment.
-        let second = self.rcv.unacked >= 2 * u32::from(self.rcv.seen_mss.max(cx.cfg.min_mss));
         if ahead > 0 || had_gap || taken.refused > 0 {
             self.ack_now(Why::DupAck);
-        } else if second || cx.cfg.delayed_ack.is_zero() {
+        } else if adaptive {
+            self.acknowledge_in_time(cx);
+        } else if cx.cfg.delayed_ack.is_zero()
+            || self.rcv.unacked >= 2 * u32::from(self.rcv.seen_mss.max(cx.cfg.min_mss))
+        {
             self.ack_now(Why::Ack);
         } else {
             let due = cx.now + cx.cfg.delayed_ack;
+            self.timers.delayed_ack = self.timers.delayed_ack.min(due);
+        }
+    }
+
+    /// What a segment of text tells about its sender.
+    fn learn_pace(&mut self, cx: &Cx<'_>, seg: &Segment<'_>, len: u32) {
+        let options = if self.bits.has(Bits::TS_OK) { 12 } else { 0 };
+        let pushed = seg.psh || seg.ctl.fin();
+        let rto = self.rto.current(cx.cfg);
+        let (wnd, most) = (self.rcv_wnd(), self.rcv.our_mss);
+        if self.pace.on_text(cx.now, len, options, pushed, wnd, most, rto) {
+            self.resize_window(len, options);
+        }
+        self.grow_window(len);
+    }
+
+    /// What came in order is acknowledged now, or when the pace says ([`Quirks::ADAPTIVE_ACKS`]).
+    fn acknowledge_in_time(&mut self, cx: &Cx<'_>) {
+        let unacked = self.rcv.nxt.since(self.rcv.last_ack_sent);
+        let grows = self.window_keeps_up();
+        if self.pace.at_once(unacked, grows) {
+            self.ack_now(Why::Ack);
+            return;
+        }
+        let delay = self.pace.delay(self.rto.srtt());
+        let due = cx.now + delay;
+        if self.timers.delayed_ack <= cx.now + delay / 4 {
+            // One that is due soon anyway need not wait.
+            self.ack_now(Why::Ack);
+        } else {
             self.timers.delayed_ack = self.timers.delayed_ack.min(due);
         }
     }
@@ -122,7 +166,16 @@ impl Connection {
         }
         self.bits.set(Bits::PEER_FIN);
         self.recv.forget_held();
-        self.ack_now(Why::Ack);
+        let opens_answer = matches!(self.state, State::Established | State::SynReceived);
+        let adaptive = cx.cfg.quirks.has(Quirks::ADAPTIVE_ACKS);
+        if adaptive {
+            self.pace.on_fin(opens_answer);
+        }
+        if opens_answer && adaptive && !self.bits.has(Bits::ACK_NOW) {
+            self.acknowledge_in_time(cx);
+        } else {
+            self.ack_now(Why::Ack);
+        }
         self.step(cx, Trigger::RcvFin);
         if self.state == State::TimeWait {
             return self.rest(cx);
@@ -132,8 +185,11 @@ impl Connection {
     }
 
     /// A whole segment that is old: report it as duplicate (RFC 2883 4).
-    pub(super) fn note_duplicate(&mut self, seg: &Segment<'_>) {
+    pub(super) fn note_duplicate(&mut self, cx: &Cx<'_>, seg: &Segment<'_>) {
         let len = seg.payload.len() as u32;
+        if cx.cfg.quirks.has(Quirks::ADAPTIVE_ACKS) && len > 0 && seg.seq.before(self.rcv.nxt) {
+            self.pace.disorder(self.rcv_wnd());
+        }
         if len > 0 && self.bits.has(Bits::SACK_OK) && (seg.seq + len).at_or_before(self.rcv.nxt) {
             self.dsack = Some(SackBlock { left: seg.seq, right: seg.seq + len });
         }

@@ -92,6 +92,7 @@ impl Connection {
         if self.timers.delayed_ack <= cx.now {
             cx.emit(&self.tuple, || Event::Timer(TimerKind::DelayedAck));
             self.timers.delayed_ack = Instant::NEVER;
+            self.pace.on_delay_over(self.rto.current(cx.cfg));
             self.ack_now(Why::Ack);
         }
         Verdict::Keep

@@ -11,9 +11,10 @@ use synfin_wire::Instant;
 
 use crate::connection::{Rcv, Silence, Timers};
 use crate::recv::RecvQueue;
+use crate::recv::pace::Pace;
 use crate::send::SendQueue;
 use crate::send::log::{Entry, SentLog};
-use crate::{Config, Connection, SynRecord, TimeWait};
+use crate::{Config, Connection, Quirks, SynRecord, TimeWait};
 
 /// From this age on TS.Recent is older than every timestamp that can still arrive, as long as no segment lives for two
 /// minutes (RFC 9293 3.4.2: MSL), and its echo is no round-trip sample. It means nothing only much later (RFC 7323 5.5).
@@ -62,6 +63,7 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         send_limit,
         log,
         recv,
+        pace,
         dsack,
         dup_acks,
         probes,
@@ -101,6 +103,16 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
     send_queue(send, h);
     sent_log(log, now, cfg, h);
     recv_queue(recv, h);
+    pace_of(pace, now, cfg, h);
+}
+
+/// Decides something only where it is learned.
+fn pace_of(pace: &Pace, now: Instant, cfg: &Config, h: &mut impl Hasher) {
+    if cfg.quirks.has(Quirks::ADAPTIVE_ACKS) {
+        let Pace { last_text, ato, segment, short, quick, pushed, owed, pingpong } = pace;
+        (ato, segment, short, quick, pushed, owed, pingpong).hash(h);
+        ago(*last_text, now, cfg.rto_max + Duration::from_nanos(1)).hash(h);
+    }
 }
 
 fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
@@ -109,7 +121,9 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
         adv,
         last_ack_sent,
         up,
+        buffer,
         limit,
+        ssthresh,
         unacked,
         ts_recent,
         ts_recent_at,
@@ -117,7 +131,7 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
         seen_mss,
         wscale,
     } = rcv;
-    (nxt, adv, last_ack_sent, up, limit, unacked, our_mss, seen_mss, wscale).hash(h);
+    (nxt, adv, last_ack_sent, up, buffer, limit, ssthresh, unacked, our_mss, seen_mss, wscale).hash(h);
     if ts {
         stamp(*ts_recent, *ts_recent_at, now).hash(h);
     }
