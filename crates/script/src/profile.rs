@@ -5,6 +5,16 @@ use synfin_tcp::Config;
 /// Smallest, initial and largest size of a buffer, in octets.
 pub type Sizes = [u32; 3];
 
+/// When a send buffer has room.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum SendRoom {
+    /// As long as fewer octets than its size are in it.
+    Octets,
+    /// A chunk of up to half the peer's largest window is taken whole as long as what is there, with overhead, is below
+    /// its size (Linux).
+    Chunks,
+}
+
 /// Settings of the stack and of the socket layer above it.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -20,6 +30,12 @@ pub struct Profile {
     pub backlog_extra: u32,
     /// setsockopt of a buffer size sets this many times the value.
     pub buffer_factor: u32,
+    /// When a send buffer has room.
+    pub send_room: SendRoom,
+    /// Octets that may wait unsent in a send buffer (TCP_NOTSENT_LOWAT of sockets that do not set it).
+    pub notsent_lowat: u32,
+    /// The name of the congestion control that sockets begin with.
+    pub congestion: &'static str,
     /// Whether a full queue of half-open records is answered with SYN cookies.
     pub cookies: bool,
     /// What is recognised and not modelled: told with the outcome.
@@ -36,6 +52,9 @@ impl Profile {
             send_sizes: [4096, 87_040, 4 << 20],
             backlog_extra: 1,
             buffer_factor: 2,
+            send_room: SendRoom::Chunks,
+            notsent_lowat: u32::MAX,
+            congestion: "cubic",
             cookies: true,
             notes: Vec::new(),
         };
@@ -52,6 +71,9 @@ impl Profile {
             send_sizes: [4096, tcp.send_buffer, tcp.send_buffer],
             backlog_extra: 0,
             buffer_factor: 1,
+            send_room: SendRoom::Octets,
+            notsent_lowat: u32::MAX,
+            congestion: "reno",
             cookies: true,
             notes: Vec::new(),
             tcp,

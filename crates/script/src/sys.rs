@@ -15,10 +15,13 @@ use crate::profile::Profile;
 use crate::tcpinfo::{self, Fields};
 use crate::trace::Trace;
 
+mod files;
 mod io;
 mod opts;
 mod poll;
+mod room;
 
+use io::{Reading, Writing};
 pub use io::{message, vector};
 use opts::Opts;
 use poll::EpollSet;
@@ -141,23 +144,20 @@ enum OpKind {
     Accept {
         fd: i64,
         nonblock: bool,
+        from: Option<Endpoint>,
     },
     Connect {
         fd: i64,
     },
-    Read {
-        fd: i64,
-        len: usize,
-        flags: i64,
-        msg_flags: Option<i64>,
+    Read(Reading),
+    Write(Writing),
+    /// close() that waits for the peer to take everything.
+    Close {
+        tuple: Tuple,
     },
-    /// `text`: the octets if the program gives them.
-    Write {
-        fd: i64,
-        len: usize,
-        done: usize,
-        urgent: bool,
-        text: Option<Vec<u8>>,
+    SendFile {
+        file: i64,
+        write: Writing,
     },
     Splice {
         from: i64,
@@ -189,6 +189,8 @@ enum Fd {
     /// Octets in a pipe; both ends share the number of the read end.
     PipeRead(Vec<u8>),
     PipeWrite(i64),
+    /// A file without end: what of it was read.
+    File(u64),
 }
 
 /// A socket.
@@ -208,6 +210,11 @@ struct Sock {
     written: u32,
     /// The urgent octet was taken out of the stream.
     urgent_taken: bool,
+    /// The last thing written ended a record.
+    record_ended: bool,
+    /// Directions that were shut down.
+    shut_read: bool,
+    shut_write: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -288,7 +295,11 @@ impl Sys {
             "socket" => self.socket(call, wanted)?,
             "bind" => self.bind(world, call)?,
             "listen" => self.listen(world, call)?,
-            "close" => self.close(world, int(call, 0)?),
+            "close" => return Ok(self.close(world, int(call, 0)?)),
+            "open" => {
+                self.fds.insert(wanted, Fd::File(0));
+                Ret::ok(wanted)
+            }
             "shutdown" => self.shutdown(world, int(call, 0)?, int(call, 1)?)?,
             "fcntl" => self.fcntl(call)?,
             "ioctl" => self.ioctl(world, call)?,
@@ -310,18 +321,23 @@ impl Sys {
         let fd = int(call, 0);
         let plain = |kind| Op { kind, nonblock: false, deadline: None, wanted };
         let mut op = match call.name.as_str() {
-            "accept" => plain(OpKind::Accept { fd: fd?, nonblock: false }),
+            "accept" => plain(OpKind::Accept { fd: fd?, nonblock: false, from: named_peer(call) }),
             "accept4" => {
                 let nonblock = int(call, 3)? & 0o4000 != 0;
-                plain(OpKind::Accept { fd: fd?, nonblock })
+                plain(OpKind::Accept { fd: fd?, nonblock, from: named_peer(call) })
             }
             "connect" => return self.connect(world, call),
-            "read" => plain(io::read_op(fd?, length(call, 2)?, 0)),
-            "recv" | "recvfrom" => plain(io::read_op(fd?, length(call, 2)?, int(call, 3)?)),
+            "read" => plain(io::read_op(fd?, length(call, 2)?, 0).null(arg(call, 1)?)),
+            "recv" | "recvfrom" => {
+                plain(io::read_op(fd?, length(call, 2)?, int(call, 3)?).null(arg(call, 1)?))
+            }
             "readv" => plain(io::read_op(fd?, io::vector(arg(call, 1)?)?, 0)),
+            "sendfile" => return self.begin_sendfile(call, wanted),
             "recvmsg" => plain(io::recvmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
-            "write" => plain(self.write_op(fd?, length(call, 2)?, 0)?),
-            "send" | "sendto" => plain(self.write_op(fd?, length(call, 2)?, int(call, 3)?)?),
+            "write" => plain(self.write_op(fd?, length(call, 2)?, 0)?.null(arg(call, 1)?)),
+            "send" | "sendto" => {
+                plain(self.write_op(fd?, length(call, 2)?, int(call, 3)?)?.null(arg(call, 1)?))
+            }
             "writev" => plain(self.write_op(fd?, io::vector(arg(call, 1)?)?, 0)?),
             "sendmsg" => plain(self.sendmsg(fd?, arg(call, 1)?, int(call, 2)?)?),
             "splice" => plain(OpKind::Splice { from: fd?, to: int(call, 2)?, len: length(call, 4)? }),
@@ -334,11 +350,13 @@ impl Sys {
             "recvmsg" | "sendmsg" => int(call, 2)?,
             _ => 0,
         };
-        if let OpKind::Accept { fd, .. } | OpKind::Read { fd, .. } | OpKind::Write { fd, .. } = &op.kind
+        if let OpKind::Accept { fd, .. }
+        | OpKind::Read(Reading { fd, .. })
+        | OpKind::Write(Writing { fd, .. }) = &op.kind
             && let Some(sock) = self.sock(*fd)
         {
             op.nonblock = sock.nonblock || flags & MSG_DONTWAIT != 0;
-            let timeout = if matches!(op.kind, OpKind::Write { .. }) {
+            let timeout = if matches!(op.kind, OpKind::Write(_)) {
                 sock.opts.send_timeout
             } else {
                 sock.opts.recv_timeout
@@ -352,18 +370,18 @@ impl Sys {
     pub fn attempt(&mut self, world: &mut World<'_>, mut op: Op) -> Called<Progress> {
         let done = match &mut op.kind {
             OpKind::Ready(ret) => Some(ret.clone()),
-            OpKind::Accept { fd, nonblock } => {
+            OpKind::Accept { fd, nonblock, from } => {
                 let (fd, nonblock) = (*fd, *nonblock);
-                self.accept(world, fd, nonblock, op.wanted)
+                self.accept(world, fd, nonblock, *from, op.wanted)
             }
             OpKind::Connect { fd } => {
                 let fd = *fd;
                 self.connected(world, fd)
             }
-            OpKind::Read { fd, len, flags, msg_flags } => self.read(world, *fd, *len, *flags, *msg_flags)?,
-            OpKind::Write { fd, len, done, urgent, text } => {
-                self.write(world, *fd, *len, done, *urgent, text.as_deref())
-            }
+            OpKind::Read(reading) => self.read(world, reading, op.nonblock)?,
+            OpKind::Write(writing) => self.write(world, writing),
+            OpKind::SendFile { file, write } => self.send_file(world, *file, write),
+            OpKind::Close { tuple } => closed_for_good(world, tuple).then(|| Ret::ok(0)),
             OpKind::Splice { from, to, len } => self.splice(world, *from, *to, *len)?,
             OpKind::Poll { items } => self.poll(world, items)?,
             OpKind::EpollWait { fd, expected, max } => self.epoll_wait(world, *fd, expected, *max)?,
@@ -371,26 +389,31 @@ impl Sys {
         if let Some(ret) = done {
             return Ok(Progress::Done(ret));
         }
-        if let Some((at, ret)) = &op.deadline
-            && *at <= world.now
-        {
-            return Ok(Progress::Done(ret.clone()));
+        let over = op.deadline.as_ref().is_some_and(|(at, _)| *at <= world.now);
+        if !over && !op.nonblock {
+            return Ok(Progress::Waits(op));
         }
-        if op.nonblock {
-            let errno = if matches!(op.kind, OpKind::Connect { .. }) { "EINPROGRESS" } else { "EAGAIN" };
-            let ret = match op.kind {
-                OpKind::Write { done, .. } if done > 0 => Ret::ok(done as i64),
-                _ => Ret::err(errno),
-            };
-            return Ok(Progress::Done(ret));
-        }
-        Ok(Progress::Waits(op))
+        // What was done until then counts.
+        let ret = match op.kind {
+            OpKind::Write(Writing { done, .. }) | OpKind::SendFile { write: Writing { done, .. }, .. }
+                if done > 0 =>
+            {
+                Ret::ok(done as i64)
+            }
+            OpKind::Read(reading) if !reading.got.is_empty() => reading.finish(),
+            OpKind::Connect { .. } if op.nonblock => Ret::err("EINPROGRESS"),
+            _ => match op.deadline {
+                Some((_, ret)) if over => ret,
+                _ => Ret::err("EAGAIN"),
+            },
+        };
+        Ok(Progress::Done(ret))
     }
 
     /// The octets of a call that writes; without effect where octets are numbered.
     pub fn set_text(&self, op: &mut Op, octets: &[u8]) {
-        if let (OpKind::Write { text, .. }, Octets::Given) = (&mut op.kind, self.octets) {
-            *text = Some(octets.to_vec());
+        if let (OpKind::Write(writing), Octets::Given) = (&mut op.kind, self.octets) {
+            writing.text = Some(octets.to_vec());
         }
     }
 
@@ -488,9 +511,7 @@ impl Sys {
             Kind::Conn(_) => return Ok(Ret::err("EINVAL")),
             Kind::Fresh => {}
         }
-        if let Some(window) = sock.opts.window() {
-            world.stack.tcp_config_mut().recv_buffer = window;
-        }
+        sock.opts.prepare(world.profile, world.stack.tcp_config_mut());
         let backlog = u32::try_from(backlog).unwrap_or(4096).min(4096);
         let overflow = if world.profile.cookies { SynOverflow::Cookie } else { SynOverflow::Drop };
         let opts = ListenOpts {
@@ -509,19 +530,30 @@ impl Sys {
         }
     }
 
-    fn accept(&mut self, world: &mut World<'_>, fd: i64, nonblock: bool, wanted: i64) -> Option<Ret> {
+    /// `from`: the address that the script names.
+    fn accept(
+        &mut self,
+        world: &mut World<'_>,
+        fd: i64,
+        nonblock: bool,
+        from: Option<Endpoint>,
+        wanted: i64,
+    ) -> Option<Ret> {
         let Some(sock) = self.sock(fd) else { return Some(self.no_socket(fd)) };
         let Kind::Listening(listener) = sock.kind else { return Some(Ret::err("EINVAL")) };
         let (v6, opts) = (sock.v6, sock.opts.clone());
-        let (id, _) = world.stack.accept(world.now, listener)?;
+        let (id, peer) = world.stack.accept(world.now, listener)?;
         if let Some(mut handle) = world.stack.conn(world.now, id) {
-            opts.apply(&mut handle);
+            opts.apply(world.profile, &mut handle);
         }
         let mut accepted = Sock::new(v6, nonblock, Kind::Conn(id), opts);
         accepted.connect_told = true;
         self.fds.insert(wanted, Fd::Sock(Box::new(accepted)));
         self.current = Some(wanted);
-        Some(Ret::ok(wanted))
+        match from.filter(|from| *from != peer.remote) {
+            Some(from) => Some(Ret::handing(wanted, "address", from.to_string(), peer.remote.to_string())),
+            None => Some(Ret::ok(wanted)),
+        }
     }
 
     fn connect(&mut self, world: &mut World<'_>, call: &Call) -> Called<Op> {
@@ -556,19 +588,13 @@ impl Sys {
                 }
             }
             Kind::Fresh => {
-                // One connection is under test: its own limits are the stack's.
-                if let Some(tries) = sock.opts.syn_retries {
-                    world.stack.tcp_config_mut().syn_retries = tries;
-                }
-                if let Some(window) = sock.opts.window() {
-                    world.stack.tcp_config_mut().recv_buffer = window;
-                }
+                sock.opts.prepare(world.profile, world.stack.tcp_config_mut());
                 let id = match world.stack.connect(world.now, to, ConnectOpts { local: sock.bound }) {
                     Ok(id) => id,
                     Err(why) => return Ok(at_once(Ret::err(connect_errno(why)))),
                 };
                 if let Some(mut handle) = world.stack.conn(world.now, id) {
-                    sock.opts.apply(&mut handle);
+                    sock.opts.apply(world.profile, &mut handle);
                 }
                 sock.kind = Kind::Conn(id);
                 self.current = Some(fd);
@@ -595,8 +621,8 @@ impl Sys {
         Some(Ret::err(errno))
     }
 
-    fn close(&mut self, world: &mut World<'_>, fd: i64) -> Ret {
-        let Some(gone) = self.fds.remove(&fd) else { return Ret::err("EBADF") };
+    fn close(&mut self, world: &mut World<'_>, fd: i64) -> Op {
+        let Some(gone) = self.fds.remove(&fd) else { return at_once(Ret::err("EBADF")) };
         for other in self.fds.values_mut() {
             if let Fd::Epoll(set) = other {
                 set.forget(fd);
@@ -607,13 +633,18 @@ impl Sys {
                 Kind::Fresh => {}
                 Kind::Listening(id) => world.stack.close_listener(world.now, id),
                 Kind::Conn(id) => {
-                    if let Some(handle) = world.stack.conn(world.now, id) {
-                        handle.close();
+                    let Some(handle) = world.stack.conn(world.now, id) else { return at_once(Ret::ok(0)) };
+                    let (tuple, linger) = (*handle.get().tuple(), handle.get().linger());
+                    handle.close();
+                    if let Some(time) = linger.filter(|t| !t.is_zero()) {
+                        // socket(7): close() waits until all was taken, or the time is over, blocking or not.
+                        let deadline = Some((world.now + time, Ret::ok(0)));
+                        return Op { kind: OpKind::Close { tuple }, nonblock: false, deadline, wanted: 0 };
                     }
                 }
             }
         }
-        Ret::ok(0)
+        at_once(Ret::ok(0))
     }
 
     fn shutdown(&mut self, world: &mut World<'_>, fd: i64, how: i64) -> Called<Ret> {
@@ -637,10 +668,22 @@ impl Sys {
                 let Some(mut handle) = world.stack.conn(world.now, id) else {
                     return Ok(Ret::err("ENOTCONN"));
                 };
-                if matches!(handle.get().state(), State::Closed | State::TimeWait) {
-                    return Ok(Ret::err("ENOTCONN"));
+                match handle.get().state() {
+                    State::Closed | State::TimeWait => return Ok(Ret::err("ENOTCONN")),
+                    State::SynSent => {
+                        handle.abort();
+                        if let Some(sock) = self.sock_mut(fd) {
+                            sock.kind = Kind::Fresh;
+                        }
+                        return Ok(Ret::ok(0));
+                    }
+                    _ => handle.shutdown(how),
                 }
-                handle.shutdown(how);
+                drop(handle);
+                if let Some(sock) = self.sock_mut(fd) {
+                    sock.shut_read |= how != Shutdown::Write;
+                    sock.shut_write |= how != Shutdown::Read;
+                }
                 Ok(Ret::ok(0))
             }
         }
@@ -655,6 +698,9 @@ impl Sys {
                 sock.nonblock = int(call, 2)? & 0o4000 != 0;
                 Ok(Ret::ok(0))
             }
+            // Descriptor flags: closing on exec changes nothing here.
+            F_GETFD => Ok(Ret::ok(0)),
+            F_SETFD => Ok(Ret::ok(0)),
             other => Err(format!("fcntl command {other} is not supported")),
         }
     }
@@ -719,6 +765,8 @@ fn synfin_net_mss(world: &World<'_>) -> u16 {
     world.trace.mtu().saturating_sub(headers)
 }
 
+const F_GETFD: i64 = 1;
+const F_SETFD: i64 = 2;
 const F_GETFL: i64 = 3;
 const F_SETFL: i64 = 4;
 const MSG_DONTWAIT: i64 = 0x40;
@@ -736,8 +784,25 @@ impl Sock {
             read: 0,
             written: 0,
             urgent_taken: false,
+            record_ended: false,
+            shut_read: false,
+            shut_write: false,
         }
     }
+}
+
+/// The address that a script expects accept() to hand out, if it names one.
+fn named_peer(call: &Call) -> Option<Endpoint> {
+    socket_address(call.args.get(1)?).ok().flatten().flatten()
+}
+
+/// Whether nothing of a closed connection waits for its peer any more.
+fn closed_for_good(world: &World<'_>, tuple: &Tuple) -> bool {
+    let mut waits = false;
+    world.stack.for_each_record(&mut |t, state| {
+        waits |= t == tuple && matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+    });
+    !waits
 }
 
 /// `...` is `None`; AF_UNSPEC is `Some(None)`.

@@ -3,6 +3,7 @@
 use synfin_tcp::{Info, State};
 
 pub(crate) use crate::host::Fields;
+use crate::sys::World;
 
 /// Linux's number of a state.
 pub(crate) fn state_number(state: State) -> i64 {
@@ -19,6 +20,16 @@ pub(crate) fn state_number(state: State) -> i64 {
         State::Listen => 10,
         State::Closing => 11,
     }
+}
+
+/// The MTU of the path as far as it is known: a smaller segment size than both sides take came from the path.
+pub(crate) fn path_mtu(info: &Info, world: &World<'_>) -> i64 {
+    let mtu = i64::from(world.trace.mtu());
+    let headers = if world.addrs.local.is_v4() { 40 } else { 60 };
+    let options = if info.timestamps { 12 } else { 0 };
+    let segment = i64::from(info.mss) + options;
+    let agreed = i64::from(info.peer_mss).min(mtu - headers);
+    if segment < agreed { segment + headers } else { mtu }
 }
 
 /// Fields of a connection. Counts of segments are made from octets as Linux would count full segments.

@@ -86,6 +86,13 @@ quirks! {
     /// The receive buffer holds segments with their overhead: the window is a part of it, in whole segments at first,
     /// rounded up to the unit of the field, and reopened only when it at least doubles.
     RECV_OVERHEAD = 41;
+    /// shutdown(read) discards nothing: what is queued, and what still comes, can be read.
+    SHUT_READ_KEEPS = 42;
+    /// Text that is too small to be sent is held back for one RTO, not for [`Config::sws_override`], when nothing is in
+    /// flight.
+    HELD_TEXT_WAITS_RTO = 43;
+    /// Nagle's algorithm holds a small segment back only while another small one is in flight (Minshall's form).
+    NAGLE_SMALL_ONLY = 44;
 }
 
 impl Quirks {
@@ -186,6 +193,11 @@ pub struct Config {
     pub min_mss: u16,
     /// Most separate ranges in the reassembly queue of a connection. 4,096.
     pub max_ranges: u16,
+    /// Largest segment that is offered and sent, whatever the MTU (RFC 9293 MUST-14 allows less). 65,535: no limit.
+    pub mss_limit: u16,
+    /// A handshake is complete for the application only when text comes: the bare ACK is ignored until the SYN,ACK was due
+    /// again so many times. 0: off.
+    pub defer_accept: u8,
     /// Time to live or hop limit (RFC 9293 MUST-49). 64.
     pub ttl: u8,
 }
@@ -220,6 +232,8 @@ impl Default for Config {
             slow_start_limit: 8,
             min_mss: 48,
             max_ranges: 4096,
+            mss_limit: u16::MAX,
+            defer_accept: 0,
             ttl: 64,
         }
     }

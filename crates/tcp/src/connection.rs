@@ -11,6 +11,7 @@
 use core::time::Duration;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
 use synfin_wire::{Head, Instant, SackBlock, Seq, Tuple};
 
@@ -118,6 +119,10 @@ pub struct Info {
     pub snd_nxt: Seq,
     /// SND.WND in octets.
     pub snd_wnd: u32,
+    /// The largest SND.WND so far.
+    pub snd_max_wnd: u32,
+    /// What the peer takes as the largest segment.
+    pub peer_mss: u16,
     /// RCV.NXT
     pub rcv_nxt: Seq,
     /// RCV.WND in octets.
@@ -181,6 +186,8 @@ pub(crate) struct Snd {
     pub mss: u16,
     /// What the peer said, or the default (RFC 9293 MUST-15).
     pub peer_mss: u16,
+    /// The end of the last segment that was sent below full size.
+    pub small: Seq,
     /// The peer's shift.
     pub wscale: u8,
 }
@@ -273,6 +280,10 @@ impl Bits {
     pub const AFTER_TIMEOUT: Bits = Bits(1 << 24);
     /// The receive buffer holds overhead too (see `Quirks::RECV_OVERHEAD`).
     pub const OVERHEAD: Bits = Bits(1 << 31);
+    /// The application holds small segments back until it says otherwise.
+    pub const CORK: Bits = Bits(1 << 30);
+    /// More text was announced: a small segment waits for it, or for the peer.
+    pub const MORE: Bits = Bits(1 << 29);
 
     #[inline]
     pub fn has(self, b: Bits) -> bool {
@@ -360,6 +371,8 @@ pub struct Connection {
     pub(crate) retransmits: u32,
     /// User timeout in milliseconds; 0: the retry limits; `u32::MAX`: never.
     pub(crate) user_timeout: u32,
+    /// Ends of records in the text that was never sent: no segment goes beyond one. `None`: there are none.
+    pub(crate) records: Option<Box<VecDeque<Seq>>>,
     /// Linger in seconds.
     pub(crate) linger: Option<u16>,
     /// `None`: keepalive is off.
@@ -367,7 +380,7 @@ pub struct Connection {
 }
 
 // There may be millions: whoever makes one larger does so on purpose.
-const _: () = assert!(size_of::<Connection>() <= 464);
+const _: () = assert!(size_of::<Connection>() <= 480);
 
 /// What keepalive watches (RFC 9293 3.8.4).
 #[derive(Clone, Debug)]
@@ -421,6 +434,7 @@ impl Connection {
         let cfg = cx.cfg;
         let peer_mss = default_mss(&tuple);
         let options = if cfg.timestamps { 12 } else { 0 };
+        let our_mss = our_mss.min(cfg.mss_limit);
         let mut bits = Bits::default();
         if cfg.quirks.has(Quirks::RECV_OVERHEAD) {
             bits.set(Bits::OVERHEAD);
@@ -439,6 +453,7 @@ impl Connection {
                 wl1: Seq::default(),
                 wl2: iss,
                 up: iss,
+                small: iss,
                 acked: 0,
                 mss: peer_mss.min(our_mss),
                 peer_mss,
@@ -492,6 +507,7 @@ impl Connection {
             proven_mss: 0,
             retransmits: 0,
             user_timeout: 0,
+            records: None,
             linger: None,
             keepalive: None,
         }

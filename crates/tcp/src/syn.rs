@@ -48,6 +48,8 @@ pub struct SynRecord {
     pub(crate) sent: Instant,
     pub(crate) deadline: Instant,
     pub(crate) next_ac: Instant,
+    /// The ACK came, and text is waited for.
+    pub(crate) acked: bool,
 }
 
 // There may be as many as somebody sends SYNs.
@@ -95,6 +97,7 @@ impl SynRecord {
         cx: &Cx<'_>,
     ) -> SynRecord {
         let deadline = cx.now + cx.cfg.rto_initial;
+        let our_mss = our_mss.min(cx.cfg.mss_limit);
         SynRecord {
             tuple,
             iss,
@@ -107,6 +110,7 @@ impl SynRecord {
             sent: cx.now,
             deadline,
             next_ac: Instant::ZERO,
+            acked: false,
         }
     }
 
@@ -187,6 +191,10 @@ impl SynRecord {
         if seg.ack.is_none() {
             return self.drop(cx, DropReason::NoAck);
         }
+        if self.retries < cx.cfg.defer_accept && seg.seq_len() == 0 {
+            self.acked = true;
+            return self.drop(cx, DropReason::NotForThisState);
+        }
         HalfOpen::Promote
     }
 
@@ -196,15 +204,19 @@ impl SynRecord {
             return HalfOpen::Stay;
         }
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Retransmit));
-        if self.retries >= cx.cfg.syn_ack_retries {
+        let deferred = self.acked && cx.cfg.defer_accept > self.retries;
+        if self.retries >= cx.cfg.syn_ack_retries && !deferred {
             return self.delete(cx, Trigger::Timeout, CloseReason::TimedOut);
         }
         self.retries += 1;
         let rto = cx.cfg.rto_initial.saturating_mul(1 << self.retries.min(16)).min(cx.cfg.rto_max);
         self.sent = cx.now;
         self.deadline = cx.now + rto;
-        cx.counters.retransmits += 1;
-        cx.reply = Some(self.syn_ack(cx));
+        // Whoever acknowledged is asked again only when the waiting for text ends.
+        if !deferred || self.retries >= cx.cfg.defer_accept {
+            cx.counters.retransmits += 1;
+            cx.reply = Some(self.syn_ack(cx));
+        }
         HalfOpen::Stay
     }
 

@@ -1,6 +1,6 @@
 //! Reading and writing, in all their forms. Octets are checked: each tells its place in the stream.
 
-use synfin_tcp::{ReadError, WriteError};
+use synfin_tcp::{ReadError, State, WriteError};
 
 use super::{Called, Fd, Handed, Kind, Octets, OpKind, Ret, Sys, Value, World, Wrong};
 use crate::ast::{Call, Expr};
@@ -16,10 +16,70 @@ const MSG_TRUNC: i64 = 0x20;
 const MSG_DONTWAIT: i64 = 0x40;
 const MSG_WAITALL: i64 = 0x100;
 const MSG_NOSIGNAL: i64 = 0x4000;
+const MSG_EOR: i64 = 0x80;
+const MSG_ERRQUEUE: i64 = 0x2000;
+const MSG_MORE: i64 = 0x8000;
 const MSG_ZEROCOPY: i64 = 0x400_0000;
 
+/// A call that reads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    pub fd: i64,
+    len: usize,
+    flags: i64,
+    /// Flags that the script expects in the message.
+    msg_flags: Option<i64>,
+    /// Control messages that the script expects.
+    control: Option<Expr>,
+    /// There is no buffer to read into.
+    null: bool,
+    pub got: Vec<u8>,
+    wrong: Vec<Wrong>,
+}
+
+/// A call that writes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Writing {
+    pub fd: i64,
+    pub len: usize,
+    pub done: usize,
+    pub urgent: bool,
+    /// More text was announced (MSG_MORE).
+    pub more: bool,
+    /// A record ends with it (MSG_EOR).
+    pub ends_record: bool,
+    /// There is no buffer to write from.
+    pub null: bool,
+    /// It had to wait: a little room is not enough to wake it.
+    pub waited: bool,
+    /// The octets, if the program gives them.
+    pub text: Option<Vec<u8>>,
+}
+
 pub(super) fn read_op(fd: i64, len: usize, flags: i64) -> OpKind {
-    OpKind::Read { fd, len, flags, msg_flags: None }
+    OpKind::Read(Reading { fd, len, flags, ..Reading::default() })
+}
+
+impl OpKind {
+    /// With the argument that stands for the buffer.
+    pub fn null(mut self, buffer: &Expr) -> OpKind {
+        let none = *buffer == Expr::Word("NULL".into()) || *buffer == Expr::Int(0);
+        match &mut self {
+            OpKind::Read(r) => r.null = none,
+            OpKind::Write(w) => w.null = none,
+            _ => {}
+        }
+        self
+    }
+}
+
+impl Reading {
+    /// The call returns what it has got.
+    pub fn finish(self) -> Ret {
+        let mut ret = Ret::ok(self.got.len() as i64).with(Handed::Octets(self.got));
+        ret.wrong = self.wrong;
+        ret
+    }
 }
 
 /// Octets in all buffers of `[{..., 10}, {..., 20}]`.
@@ -55,21 +115,25 @@ pub fn message(expr: &Expr) -> Called<(usize, Option<i64>)> {
 }
 
 pub(super) fn recvmsg(fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
-    let (len, msg_flags) = message(msg)?;
-    Ok(OpKind::Read { fd, len, flags, msg_flags })
+    let iov = msg.field("msg_iov").ok_or("a message without msg_iov")?;
+    let msg_flags = msg.field("msg_flags").map(number).transpose()?;
+    let control = msg.field("msg_control").cloned();
+    Ok(OpKind::Read(Reading { fd, len: vector(iov)?, flags, msg_flags, control, ..Reading::default() }))
 }
 
 impl Sys {
     pub(super) fn write_op(&mut self, fd: i64, len: usize, flags: i64) -> Called<OpKind> {
         // A flag that would change what is sent must not be ignored; copying or not is nobody's business.
-        let other = flags & !(MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_ZEROCOPY);
-        if other != 0 {
-            return Err(format!("flags {other:#x} of a send are not supported"));
+        let known = MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_ZEROCOPY | MSG_MORE | MSG_EOR;
+        if flags & !known != 0 {
+            return Err(format!("flags {:#x} of a send are not supported", flags & !known));
         }
         if flags & MSG_ZEROCOPY != 0 {
             self.note("MSG_ZEROCOPY is not modelled".into());
         }
-        Ok(OpKind::Write { fd, len, done: 0, urgent: flags & MSG_OOB != 0, text: None })
+        let (urgent, more) = (flags & MSG_OOB != 0, flags & MSG_MORE != 0);
+        let ends_record = flags & MSG_EOR != 0;
+        Ok(OpKind::Write(Writing { fd, len, urgent, more, ends_record, ..Writing::default() }))
     }
 
     pub(super) fn sendmsg(&mut self, fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
@@ -79,12 +143,11 @@ impl Sys {
     pub(super) fn read(
         &mut self,
         world: &mut World<'_>,
-        fd: i64,
-        len: usize,
-        flags: i64,
-        msg_flags: Option<i64>,
+        reading: &mut Reading,
+        nonblock: bool,
     ) -> Called<Option<Ret>> {
-        let known = MSG_OOB | MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL;
+        let Reading { fd, len, flags, .. } = *reading;
+        let known = MSG_OOB | MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL | MSG_ERRQUEUE;
         if flags & !known != 0 {
             return Err(format!("flags {:#x} of a receive are not supported", flags & !known));
         }
@@ -94,20 +157,97 @@ impl Sys {
             return Ok((n > 0).then(|| Ret::ok(n as i64).with(Handed::Octets(octets))));
         }
         let Some(sock) = self.sock(fd) else { return Ok(Some(self.no_socket(fd))) };
-        let Kind::Conn(_) = sock.kind else { return Ok(Some(Ret::err("ENOTCONN"))) };
-        let mut ret = if flags & MSG_OOB != 0 {
-            self.read_urgent(world, fd, len, flags)
-        } else {
-            self.read_stream(world, fd, len, flags)
-        };
-        if let (Some(ret), Some(expected)) = (&mut ret, msg_flags)
-            && ret.value >= 0
-            && expected != 0
+        if flags & MSG_ERRQUEUE != 0 {
+            // Nothing is ever put there.
+            return Ok(Some(Ret::err("EAGAIN")));
+        }
+        let Kind::Conn(id) = sock.kind else { return Ok(Some(Ret::err("ENOTCONN"))) };
+        if sock.opts.recverr
+            && let Some(errno) = self.soft_error(world, fd)
         {
+            return Ok(Some(Ret::err(errno)));
+        }
+        if flags & MSG_OOB != 0 {
+            return Ok(self.read_urgent(world, fd, len, flags));
+        }
+        if reading.null && len > 0 && flags & MSG_TRUNC == 0 {
+            let info = world.stack.conn(world.now, id).map(|h| h.info());
+            if info.is_some_and(|i| i.recv_queue > 0) {
+                return Ok(Some(Ret::err("EFAULT")));
+            }
+        }
+        let Some(mut ret) = self.read_enough(world, reading, nonblock) else { return Ok(None) };
+        if ret.value >= 0 {
+            self.judge_message(world, reading, &mut ret)?;
+        }
+        Ok(Some(ret))
+    }
+
+    /// Reads on until there is as much as the call asks for.
+    fn read_enough(&mut self, world: &mut World<'_>, reading: &mut Reading, nonblock: bool) -> Option<Ret> {
+        let Reading { fd, len, flags, .. } = *reading;
+        let lowat = self.sock(fd)?.opts.recv_lowat.unwrap_or(1);
+        let peek = flags & MSG_PEEK != 0;
+        let enough = if flags & MSG_WAITALL != 0 { len } else { len.min(lowat) };
+        if peek && !nonblock {
+            let handle = world.stack.conn(world.now, self.conn_id(fd)?)?;
+            if (handle.info().recv_queue as usize) < enough && !ended(&handle) {
+                return None;
+            }
+        }
+        loop {
+            match self.read_stream(world, fd, len - reading.got.len(), flags) {
+                Some(ret) if ret.value < 0 && !reading.got.is_empty() => {
+                    // The error is told next time.
+                    if let Some(sock) = self.sock_mut(fd) {
+                        sock.error_told = false;
+                    }
+                    return Some(std::mem::take(reading).finish());
+                }
+                Some(ret) if ret.value <= 0 && reading.got.is_empty() => return Some(ret),
+                Some(ret) => {
+                    reading.wrong.extend(ret.wrong);
+                    if let Handed::Octets(octets) = &ret.handed {
+                        reading.got.extend(octets);
+                    }
+                    let over = ret.value == 0 || peek || nonblock || reading.got.len() >= enough;
+                    if over {
+                        return Some(reading.clone().finish());
+                    }
+                }
+                None => return None,
+            }
+        }
+    }
+
+    /// Flags and control messages that come with what was read.
+    fn judge_message(&self, world: &mut World<'_>, reading: &Reading, ret: &mut Ret) -> Called<()> {
+        if let Some(expected) = reading.msg_flags.filter(|f| *f != 0) {
             let (expected, actual) = (format!("{expected:#x}"), "0".to_string());
             ret.wrong.push(Wrong { what: "msg_flags".into(), expected, actual });
         }
-        Ok(ret)
+        let Some(Expr::Array(control)) = &reading.control else { return Ok(()) };
+        for message in control {
+            let word = |name: &str| match message.field(name) {
+                Some(Expr::Word(w)) => w.as_str(),
+                _ => "",
+            };
+            if word("cmsg_type") != "TCP_CM_INQ" {
+                return Err(format!("control messages are not supported: {message}"));
+            }
+            let expected = number(message.field("cmsg_data").ok_or("a control message without data")?)?;
+            let left =
+                self.conn_id(reading.fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
+                    // The end of the stream counts as one more.
+                    i64::from(h.info().recv_queue) + i64::from(ended(&h) && h.info().recv_queue == 0)
+                });
+            let told = self.sock(reading.fd).is_some_and(|s| s.opts.tell_queue);
+            let actual = if told { left.to_string() } else { "none".into() };
+            if actual != expected.to_string() {
+                ret.wrong.push(Wrong { what: "TCP_CM_INQ".into(), expected: expected.to_string(), actual });
+            }
+        }
+        Ok(())
     }
 
     fn read_stream(&mut self, world: &mut World<'_>, fd: i64, len: usize, flags: i64) -> Option<Ret> {
@@ -115,12 +255,6 @@ impl Sys {
         let sock = self.sock_mut(fd)?;
         let mut handle = world.stack.conn(world.now, id)?;
         let queued = handle.info().recv_queue as usize;
-        // The whole length, unless the stream ends before.
-        let all = flags & MSG_WAITALL != 0 && flags & MSG_PEEK == 0;
-        let readiness = handle.readiness();
-        if all && queued < len && !(readiness.readable && ended(&handle)) {
-            return None;
-        }
         let mut most = len.min(queued);
         if !sock.opts.urgent_inline {
             // The octet before the mark is not part of the stream (Linux without SO_OOBINLINE); a read stops there.
@@ -191,20 +325,13 @@ impl Sys {
         Some(ret.with(Handed::Octets(octets)))
     }
 
-    pub(super) fn write(
-        &mut self,
-        world: &mut World<'_>,
-        fd: i64,
-        len: usize,
-        done: &mut usize,
-        urgent: bool,
-        text: Option<&[u8]>,
-    ) -> Option<Ret> {
+    pub(super) fn write(&mut self, world: &mut World<'_>, writing: &mut Writing) -> Option<Ret> {
+        let Writing { fd, len, urgent, more, ends_record, null, .. } = *writing;
         if let Some(Fd::PipeWrite(read_end)) = self.fds.get(&fd) {
             let read_end = *read_end;
             if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&read_end) {
                 let n = len.min(PIPE.saturating_sub(held.len()));
-                let given = text.and_then(|t| t.get(..n)).unwrap_or_default();
+                let given = writing.text.as_ref().and_then(|t| t.get(..n)).unwrap_or_default();
                 held.extend(given);
                 held.extend(std::iter::repeat_n(0, n - given.len()));
                 return (n > 0 || len == 0).then(|| Ret::ok(n as i64));
@@ -215,35 +342,64 @@ impl Sys {
             return Some(self.no_socket(fd));
         }
         let Some(id) = self.conn_id(fd) else { return Some(Ret::err("EPIPE")) };
+        if self.sock(fd)?.opts.recverr
+            && let Some(errno) = self.soft_error(world, fd)
+        {
+            return Some(Ret::err(errno));
+        }
         loop {
+            let room = self.room_for(world, fd, writing.waited)?;
             let sock = self.sock_mut(fd)?;
             let mut handle = world.stack.conn(world.now, id)?;
             let readiness = handle.readiness();
             if !readiness.connected && readiness.closed.is_none() {
                 return None;
             }
+            let able = readiness.closed.is_none() && !sock.shut_write;
+            if able && null && len > 0 {
+                return Some(Ret::err("EFAULT"));
+            }
+            if able && room == 0 && len > 0 {
+                writing.waited = true;
+                return None;
+            }
+            writing.waited = false;
             // What ended the connection is told before anything else.
+            let most = len.saturating_sub(writing.done).min(room);
             let made;
-            let data = match text {
-                Some(text) => text.get(*done..).unwrap_or_default(),
+            let data = match &writing.text {
+                Some(text) => text.get(writing.done..).map_or(&[][..], |t| t.get(..most).unwrap_or(t)),
                 None => {
-                    made = seq::octets(sock.written, len.saturating_sub(*done).min(1 << 20));
+                    made = seq::octets(sock.written, most);
                     &made
                 }
             };
             let result = if urgent { handle.write_urgent(data) } else { handle.write(data) };
-            drop(handle);
             match result {
                 Ok(n) => {
-                    *done += n;
+                    writing.done += n;
                     sock.written = sock.written.wrapping_add(n as u32);
-                    if *done >= len {
-                        return Some(Ret::ok(*done as i64));
+                    sock.record_ended = false;
+                    if writing.done >= len {
+                        sock.record_ended = ends_record;
+                        handle.configure(|conn, _| {
+                            conn.set_more(more);
+                            if ends_record {
+                                conn.end_record();
+                            }
+                        });
+                        return Some(Ret::ok(writing.done as i64));
                     }
                 }
-                Err(WriteError::WouldBlock) => return None,
-                Err(_) if *done > 0 => return Some(Ret::ok(*done as i64)),
-                Err(_) => return Some(Ret::err(self.take_error(world, fd).unwrap_or("EPIPE"))),
+                Err(WriteError::WouldBlock) => {
+                    writing.waited = true;
+                    return None;
+                }
+                Err(_) if writing.done > 0 => return Some(Ret::ok(writing.done as i64)),
+                Err(_) => {
+                    drop(handle);
+                    return Some(Ret::err(self.take_error(world, fd).unwrap_or("EPIPE")));
+                }
             }
         }
     }
@@ -260,17 +416,19 @@ impl Sys {
                 let Some(ret) = self.read_stream(world, from, len, 0) else { return Ok(None) };
                 match &ret.handed {
                     Handed::Octets(octets) if ret.value > 0 => {
-                        Ok(self.write(world, to, octets.len(), &mut 0, false, Some(octets)))
+                        let (len, text) = (octets.len(), Some(octets.clone()));
+                        Ok(self.write(world, &mut Writing { fd: to, len, text, ..Writing::default() }))
                     }
                     _ => Ok(Some(ret)),
                 }
             }
             (Some(Fd::PipeRead(held)), Some(Fd::Sock(_))) => {
-                let n = held.len().min(len);
-                let mut done = 0;
-                let octets = held.get(..n).unwrap_or_default().to_vec();
-                let text = (self.octets == Octets::Given).then_some(octets.as_slice());
-                let ret = self.write(world, to, n, &mut done, false, text);
+                let len = held.len().min(len);
+                let octets = held.get(..len).unwrap_or_default().to_vec();
+                let text = (self.octets == Octets::Given).then_some(octets);
+                let mut writing = Writing { fd: to, len, text, ..Writing::default() };
+                let ret = self.write(world, &mut writing);
+                let done = writing.done;
                 if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&from) {
                     held.drain(..done.min(held.len()));
                 }
@@ -292,10 +450,14 @@ impl Sys {
         let Some(id) = self.conn_id(fd) else { return Ok(Ret::err("EINVAL")) };
         let Some(handle) = world.stack.conn(world.now, id) else { return Ok(Ret::err("EINVAL")) };
         let info = handle.info();
+        // Our FIN counts as one octet until it is acknowledged; before the handshake nothing counts.
+        let fin = u32::from(matches!(info.state, State::FinWait1 | State::Closing | State::LastAck));
+        let open = !matches!(info.state, State::SynSent | State::SynReceived);
+        let queued = if open { info.send_queue + fin } else { 0 };
         let value = match command {
             SIOCINQ => info.recv_queue,
-            SIOCOUTQ => info.send_queue,
-            SIOCOUTQNSD => info.send_queue.saturating_sub(info.flight),
+            SIOCOUTQ => queued,
+            SIOCOUTQNSD => queued.saturating_sub(info.snd_nxt.since(info.snd_una)),
             SIOCATMARK => u32::from(handle.get().urgent() == Some(1)),
             other => return Err(format!("ioctl {other:#x} is not supported")),
         };
@@ -309,7 +471,6 @@ impl Sys {
 
 /// Nothing will be added to what is queued.
 fn ended(handle: &synfin_net::Handle<'_>) -> bool {
-    use synfin_tcp::State;
     handle.readiness().closed.is_some()
         || matches!(
             handle.get().state(),

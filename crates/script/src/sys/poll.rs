@@ -54,6 +54,7 @@ impl Sys {
             Some(Fd::PipeRead(held)) => return if held.is_empty() { 0 } else { IN | RDNORM },
             Some(Fd::PipeWrite(_)) => return OUT | WRNORM,
             Some(Fd::Epoll(_)) => return 0,
+            Some(Fd::File(_)) => return IN | OUT | RDNORM | WRNORM,
             None => return NVAL,
         };
         let id = match sock.kind {
@@ -65,17 +66,26 @@ impl Sys {
         };
         let Some((ready, state)) = self.ready(world, id) else { return NVAL };
         let mut events = 0;
+        if state == State::SynSent {
+            return 0;
+        }
         let over = matches!(state, State::Closed | State::TimeWait);
-        if over || matches!(state, State::Closing | State::LastAck) {
+        let heard_all = over || matches!(state, State::CloseWait | State::Closing | State::LastAck);
+        let no_more_in = heard_all || sock.shut_read;
+        let no_more_out = over || sock.shut_write;
+        if no_more_in && no_more_out {
             events |= HUP;
         }
-        if over || matches!(state, State::CloseWait | State::Closing | State::LastAck) {
+        if no_more_in {
             events |= IN | RDNORM | RDHUP;
         }
-        if ready.readable {
+        let info = world.stack.conn(world.now, id).map(|h| h.info());
+        let queued = info.as_ref().map_or(0, |i| i.recv_queue as usize);
+        let lowat = sock.opts.recv_lowat.unwrap_or(1);
+        if ready.readable && (queued >= lowat || queued == 0) {
             events |= IN | RDNORM;
         }
-        if ready.writable {
+        if no_more_out || (ready.writable && info.is_some_and(|i| self.has_room(world, fd, &i))) {
             events |= OUT | WRNORM;
         }
         if ready.urgent && !sock.urgent_taken {

@@ -119,8 +119,10 @@ impl Connection {
     pub fn shutdown(&mut self, cx: &mut Cx<'_>, how: Shutdown) -> Verdict {
         if matches!(how, Shutdown::Read | Shutdown::Both) && !self.bits.has(Bits::SHUT_READ) {
             self.bits.set(Bits::SHUT_READ);
-            self.recv.discard(cx.pool, u32::MAX);
-            self.consider_window_update();
+            if !cx.cfg.quirks.has(Quirks::SHUT_READ_KEEPS) {
+                self.recv.discard(cx.pool, u32::MAX);
+                self.consider_window_update();
+            }
         }
         if matches!(how, Shutdown::Write | Shutdown::Both) {
             return self.close_ours(cx, false);

@@ -68,6 +68,8 @@ impl Connection {
             _ => self.in_other_states(cx, seg),
         };
         self.heard(cx.now);
+        // Whoever waited for more text waits no longer than the peer.
+        self.bits.clear(Bits::MORE);
         verdict
     }
 
@@ -223,7 +225,7 @@ impl Connection {
             self.take_ack_of_syn(cx, ack);
         } else {
             let any_ack = cx.cfg.quirks.has(Quirks::AFTER_CLOSE_ANY_ACK) && self.state == State::FinWait2;
-            if any_ack && self.resets_after_close(&trimmed) {
+            if any_ack && self.resets_after_close(cx, &trimmed) {
                 return self.reset_after_close(cx, &seg);
             }
             if let Some(v) = self.check_ack_range(cx, ack) {

@@ -28,6 +28,8 @@ impl Connection {
             snd_una: self.snd.una,
             snd_nxt: self.snd.nxt,
             snd_wnd: self.snd.wnd,
+            snd_max_wnd: self.snd.max_wnd,
+            peer_mss: self.snd.peer_mss,
             rcv_nxt: self.rcv.nxt,
             rcv_wnd: self.rcv_wnd(),
             iss: self.iss,
@@ -53,10 +55,53 @@ impl Connection {
     /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
     pub fn set_nodelay(&mut self, on: bool) {
         if on {
+            if !self.bits.has(Bits::NODELAY) {
+                // What waits goes now, whatever else holds it.
+                self.bits.set(Bits::SMALL_OK);
+            }
             self.bits.set(Bits::NODELAY);
         } else {
             self.bits.clear(Bits::NODELAY);
         }
+    }
+
+    /// Holds segments below full size back (`true`) until it is off again, or for a while when nothing is in flight. A FIN
+    /// and urgent text are not held.
+    pub fn set_cork(&mut self, on: bool) {
+        if on {
+            self.bits.set(Bits::CORK);
+        } else {
+            self.bits.clear(Bits::CORK);
+        }
+    }
+
+    /// Whether segments below full size are held back.
+    pub fn cork(&self) -> bool {
+        self.bits.has(Bits::CORK)
+    }
+
+    /// Announces that more text follows what is written next (`true`), or takes that back: a small segment waits for it, or
+    /// until the peer sends something.
+    pub fn set_more(&mut self, more: bool) {
+        if more {
+            self.bits.set(Bits::MORE);
+        } else {
+            self.bits.clear(Bits::MORE);
+        }
+    }
+
+    /// What was written ends a record: no segment holds octets of this record and of what is written later.
+    pub fn end_record(&mut self) {
+        let end = self.queue_end();
+        if end.after(self.snd.nxt) && !self.bits.has(Bits::FIN_QUEUED) {
+            self.records.get_or_insert_default().push_back(end);
+        }
+    }
+
+    /// Limits the window, whatever the receive buffer. What was offered is not taken back.
+    pub fn set_window_clamp(&mut self, octets: u32) {
+        self.rcv.limit = self.rcv.limit.min(octets);
+        self.rcv.ssthresh = self.rcv.ssthresh.min(octets);
     }
 
     /// Whether Nagle's algorithm is off.

@@ -4,6 +4,7 @@ use synfin_wire::{Flags, Head, OptionsOut, Seq, Timestamps};
 
 use super::{Bits, Connection, SendTimer, Transmit, TxLimits, syn_window};
 use crate::Cx;
+use crate::config::Quirks;
 use crate::event::{Event, Why};
 use crate::recv::Vec4;
 use crate::state::State;
@@ -210,7 +211,8 @@ impl Connection {
             self.cc.on_idle(u32::from(self.snd.mss), cx.now.since(self.timers.last_sent));
         }
         let free = self.cc_room(seg_max);
-        let allowed = unsent.min(usable).min(free);
+        let record = self.record_left();
+        let allowed = unsent.min(usable).min(free).min(record);
         if allowed == 0 && !(unsent == 0 && fin && usable > 0) {
             self.wait_for_window(cx, usable);
             return None;
@@ -218,11 +220,15 @@ impl Connection {
         let len = self.segments_that_fit(allowed, seg_max, lim);
         let ends = len == unsent;
         let full = len >= seg_max;
-        if !full && !self.small_segment_allowed(len, ends, fin) {
+        // The rest of a record has nothing to wait for when other text follows.
+        let record_ends = len == record && !ends;
+        if !full && !record_ends && !self.small_segment_allowed(cx, len, ends, fin) {
             // RFC 9293 3.8.6.2.1: the override timer prevents a deadlock when nothing else will come.
             if self.log.is_empty() && self.timers.send.is_never() {
                 self.timers.send_kind = SendTimer::SwsOverride;
-                self.timers.send = cx.now + cx.cfg.sws_override;
+                let rto = self.rto.current(cx.cfg);
+                let waits_rto = cx.cfg.quirks.has(Quirks::HELD_TEXT_WAITS_RTO);
+                self.timers.send = cx.now + if waits_rto { rto } else { cx.cfg.sws_override };
             }
             return None;
         }
@@ -238,6 +244,9 @@ impl Connection {
         }
         self.log.push(seq, len + u32::from(fin), cx.now);
         self.snd.nxt = end + u32::from(fin);
+        if !full {
+            self.snd.small = end;
+        }
         self.note_window_use(seg_max);
         if fin {
             self.bits.set(Bits::FIN_SENT);
@@ -279,15 +288,37 @@ impl Connection {
     }
 
     /// Whether a segment below full size may go (RFC 9293 3.8.6.2.1 (2), (3), (4); Nagle 3.7.4).
-    fn small_segment_allowed(&self, len: u32, ends: bool, fin: bool) -> bool {
+    fn small_segment_allowed(&self, cx: &Cx<'_>, len: u32, ends: bool, fin: bool) -> bool {
         if self.bits.has(Bits::SMALL_OK) {
             return true;
         }
         if ends {
-            let idle = self.log.is_empty();
-            return idle || self.bits.has(Bits::NODELAY) || fin || self.bits.has(Bits::URG_SENDING);
+            if fin || self.bits.has(Bits::URG_SENDING) {
+                return true;
+            }
+            if self.bits.has(Bits::CORK) || self.bits.has(Bits::MORE) {
+                return false;
+            }
+            let idle = self.log.is_empty()
+                || (cx.cfg.quirks.has(Quirks::NAGLE_SMALL_ONLY) && self.snd.small.at_or_before(self.snd.una));
+            return idle || self.bits.has(Bits::NODELAY);
         }
         len > 0 && len >= self.snd.max_wnd / 2
+    }
+
+    /// Octets from SND.NXT to the end of the record they belong to.
+    fn record_left(&mut self) -> u32 {
+        let Some(ends) = &mut self.records else { return u32::MAX };
+        while ends.front().is_some_and(|end| end.at_or_before(self.snd.nxt)) {
+            ends.pop_front();
+        }
+        match ends.front() {
+            Some(end) => end.since(self.snd.nxt),
+            None => {
+                self.records = None;
+                u32::MAX
+            }
+        }
     }
 
     /// Nothing may go because the window is closed: probe after one RTO (RFC 9293 SHLD-29).

@@ -31,7 +31,7 @@ impl Connection {
         if let Some(up) = seg.urg.filter(|_| !at_edge) {
             self.take_urgent(seg.seq, up);
         }
-        if self.resets_after_close(part) {
+        if self.resets_after_close(cx, part) {
             return self.reset_after_close(cx, seg);
         }
         if part.tell {
@@ -53,8 +53,10 @@ impl Connection {
     }
 
     /// We closed both ways and nobody will read: text, or a FIN behind a gap, resets (RFC 9293 SHLD-3, RFC 2525 2.17).
-    pub(super) fn resets_after_close(&self, part: &Trimmed<'_>) -> bool {
-        let closed = self.bits.has(Bits::ORPHAN) && matches!(self.state, State::FinWait1 | State::FinWait2);
+    pub(super) fn resets_after_close(&self, cx: &Cx<'_>, part: &Trimmed<'_>) -> bool {
+        let nobody = self.bits.has(Bits::ORPHAN)
+            || (self.bits.has(Bits::SHUT_READ) && cx.cfg.quirks.has(Quirks::SHUT_READ_KEEPS));
+        let closed = nobody && matches!(self.state, State::FinWait1 | State::FinWait2);
         closed && (!part.text.is_empty() || (part.fin && part.fin_at != self.rcv.nxt))
     }
 
@@ -102,7 +104,7 @@ impl Connection {
         if let Some((left, right)) = twice.filter(|_| !seg.ctl.syn()) {
             self.dsack = Some(SackBlock { left, right });
         }
-        if self.bits.has(Bits::SHUT_READ) {
+        if self.bits.has(Bits::SHUT_READ) && !cx.cfg.quirks.has(Quirks::SHUT_READ_KEEPS) {
             self.recv.discard(cx.pool, u32::MAX);
         }
         let one = seg.gro.map_or(part.text.len(), |g| usize::from(g.get()));

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use synfin_wire::Instant;
 
-use crate::connection::{Rcv, Silence, Timers};
+use crate::connection::{Rcv, Snd, Silence, Timers};
 use crate::recv::RecvQueue;
 use crate::recv::pace::Pace;
 use crate::send::SendQueue;
@@ -71,6 +71,7 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         ack_why: _, // told to the probe
         ttl,
         tos,
+        records,
         soft_error: _, // told to the application
         closed,
         claimed_mtu,
@@ -80,11 +81,14 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         linger,
         keepalive,
     } = c;
+    // Only Minshall's form of Nagle's algorithm asks for it.
+    let small = if cfg.quirks.has(Quirks::NAGLE_SMALL_ONLY) { snd.small } else { *iss };
+    let snd = Snd { small, ..*snd };
     (state, bits, iss, irs, snd, ts_offset, recover, limited_until).hash(h);
     // Rules keep times and rates; the explorations use the one that keeps none but what it hashes here.
     cc.fingerprint(h);
     (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
-    (closed, claimed_mtu, proven_mss, user_timeout, linger).hash(h);
+    (closed, claimed_mtu, proven_mss, user_timeout, linger, records).hash(h);
     // Compared with these only, unless the RTO follows it.
     let most = cfg.r1.max(cfg.r2).max(cfg.orphan_retries);
     let backoff = rto.backoff();
@@ -191,10 +195,11 @@ pub fn syn_record(r: &SynRecord, now: Instant, cfg: &Config, h: &mut impl Hasher
         sent,
         deadline,
         next_ac,
+        acked,
     } = r;
     (iss, irs, our_mss, peer_wnd, offer.peer_mss, offer.peer_wscale, offer.sack).hash(h);
     offer.ts_recent.map(|val| stamp(val, *sent, now)).hash(h);
-    (ts_offset, retries, ahead(*deadline, now), ahead(*next_ac, now)).hash(h);
+    (ts_offset, retries, ahead(*deadline, now), ahead(*next_ac, now), acked).hash(h);
     ago(*sent, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
 }
 
