@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use synfin_wire::Instant;
 
-use crate::connection::{Rcv, Snd, Silence, Timers};
+use crate::connection::{Rcv, Silence, Snd, Timers};
 use crate::recv::RecvQueue;
 use crate::recv::pace::Pace;
 use crate::send::SendQueue;
