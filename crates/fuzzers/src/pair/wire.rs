@@ -134,7 +134,8 @@ impl Wire {
         let len = u.pick(&[0, 1, 100, 1000]);
         let away = 2 + (u.word() >> 3);
         let seq = match u.below(2) {
-            0 => info.rcv_nxt + info.rcv_wnd + away,
+            // Reading before it arrives moves the window's edge on, by what the buffer takes at most.
+            0 => info.rcv_nxt + info.rcv_wnd.max(held.limit) + away,
             _ => info.rcv_nxt - len - away,
         };
         // Linux's way with an old FIN at a zero window looks at its acknowledgement: that is no blind attacker's.
