@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use synfin_link::{Caps, RxFrame, RxMeta, TxMeta, TxSink};
-use synfin_net::{Census, Cidr, ConnId, ListenerId, More, Secrets, Stack, StackConfig};
+use synfin_net::{Census, Cidr, ConnId, FragLimits, ListenerId, More, Secrets, Stack, StackConfig};
 use synfin_tcp::{Config, Quirks, ReadError, State, Why};
 use synfin_wire::text::Line;
 use synfin_wire::{Addr, Endpoint, Flags, Instant, Seq, Tuple};
@@ -179,6 +179,9 @@ pub fn stack_config(u: &mut Input<'_>, mtu: u16) -> StackConfig {
         max_time_wait: limit(2, 1 << 16, limit(3, 1, 0)),
         max_orphans: limit(4, 1 << 16, 1),
         max_buffer_memory: limit(5, 1 << 30, limit(6, 20_000, 0)) as usize,
+        fragments: FragLimits::default(),
+        max_answers: limit(5, 1024, 2),
+        max_looped: limit(1, 1024, 2),
         rst_rate: limit(7, 1_000_000, 1),
         icmp_rate: 1000,
         ephemeral_ports: 40_000..=40_003,

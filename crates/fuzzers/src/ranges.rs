@@ -1,7 +1,7 @@
 //! Target `ranges`: the receive queue against one mark for each octet.
 
 use synfin_tcp::Pool;
-use synfin_tcp::recv::{RecvQueue, Vec4};
+use synfin_tcp::recv::{RANGES_PER_CHUNK, RecvQueue, Vec4};
 use synfin_wire::Seq;
 
 use crate::input::Input;
@@ -109,7 +109,8 @@ impl Model {
         // Only a full pool or too many ranges excuse a refusal.
         if missing > 0 {
             let touches = before.iter().any(|(a, b)| *a <= end && start <= *b);
-            let ranges_full = ahead > 0 && before.len() >= max_ranges && !touches;
+            let most = max_ranges.min(RANGES_PER_CHUNK);
+            let ranges_full = ahead > 0 && before.len() >= most && !touches;
             let room = 2 * 4096 + piece.len() < pool_room(pool);
             assert!(ranges_full || !room, "refused without need: {done:?}");
         }

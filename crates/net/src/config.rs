@@ -7,6 +7,8 @@ use core::ops::RangeInclusive;
 use synfin_tcp::Config;
 use synfin_wire::{Addr, Endpoint};
 
+use crate::frag::FragLimits;
+
 /// Names a connection of a stack; a stale name is detected.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId {
@@ -166,6 +168,13 @@ pub struct StackConfig {
     pub max_orphans: u32,
     /// Most octets in send and receive buffers. 1 GiB.
     pub max_buffer_memory: usize,
+    /// Memory for fragments of IP packets.
+    pub fragments: FragLimits,
+    /// Most answers without a connection that wait to be sent: SYN,ACKs, RSTs, ICMP; about 150 octets each, an ICMP error
+    /// up to 1,280. 1,024.
+    pub max_answers: u32,
+    /// Most packets from the stack to itself that wait. 1,024.
+    pub max_looped: u32,
     /// Outgoing RSTs that answer segments, per second. 100.
     pub rst_rate: u32,
     /// Outgoing ICMP errors and echo replies per second. 1,000.
@@ -185,6 +194,9 @@ impl Default for StackConfig {
             max_time_wait: 1 << 18,
             max_orphans: 1 << 16,
             max_buffer_memory: 1 << 30,
+            fragments: FragLimits::default(),
+            max_answers: 1024,
+            max_looped: 1024,
             rst_rate: 100,
             icmp_rate: 1000,
             ephemeral_ports: 32_768..=65_535,

@@ -42,6 +42,7 @@ mod turn;
 mod tw_table;
 pub mod wheel;
 
+pub use frag::FragLimits;
 pub use stack::{
     AcceptOverflow, Census, Cidr, ConnId, ConnectError, ConnectOpts, Handle, ListenError, ListenOpts,
     ListenerId, ListenerStats, More, Secrets, SocketEvent, Stack, StackConfig, SynOverflow,

@@ -5,19 +5,23 @@ use alloc::vec::Vec;
 
 use synfin_link::{ChecksumFact, RxMeta, TxMeta, TxSink};
 
-/// Most packets on the way; what is beyond has no room, as on any link.
-const MAX_PACKETS: usize = 1024;
 /// Packet buffers kept for later.
 const KEEP: usize = 64;
 
 /// The link from us to us.
-#[derive(Default)]
 pub(crate) struct Looped {
+    /// Most packets on the way; what is beyond has no room, as on any link.
+    most: usize,
     queue: VecDeque<(Vec<u8>, RxMeta)>,
     spare: Vec<Vec<u8>>,
 }
 
 impl Looped {
+    /// Room for so many packets; 0 counts as 1, without which nothing would ever go.
+    pub(crate) fn new(most: u32) -> Looped {
+        Looped { most: most.max(1) as usize, queue: VecDeque::new(), spare: Vec::new() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -42,7 +46,7 @@ impl Looped {
 
 impl TxSink for Looped {
     fn room(&self) -> usize {
-        MAX_PACKETS.saturating_sub(self.queue.len())
+        self.most.saturating_sub(self.queue.len())
     }
 
     fn push(&mut self, head: &[u8], payload: &[&[u8]], meta: TxMeta) {

@@ -8,9 +8,6 @@ use synfin_wire::{Addr, Head, Tuple};
 
 use crate::ip_out::IpFields;
 
-/// Most answers that wait: as many as a burst of arrivals between two turns may cause. What is beyond is forgotten:
-/// whoever asked asks again.
-const MAX_ANSWERS: usize = 1024;
 /// Packet buffers kept for later answers.
 const KEEP: usize = 32;
 
@@ -41,8 +38,10 @@ pub(crate) struct IcmpReply {
 }
 
 /// The queue of what waits to be sent, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replies {
+    /// As many as a burst of arrivals between two turns may cause. What is beyond is forgotten: whoever asked asks again.
+    most: usize,
     queue: VecDeque<Reply>,
     spare: Vec<Vec<u8>>,
 }
@@ -57,6 +56,11 @@ pub(crate) enum Cause {
 }
 
 impl Replies {
+    /// Room for so many.
+    pub(crate) fn new(most: u32) -> Replies {
+        Replies { most: most as usize, queue: VecDeque::new(), spare: Vec::new() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -64,7 +68,7 @@ impl Replies {
     /// Queues a segment; `false` if there was no room.
     #[must_use]
     pub(crate) fn push_tcp(&mut self, reply: TcpReply, cause: Cause) -> bool {
-        if cause == Cause::Stray && self.queue.len() >= MAX_ANSWERS {
+        if cause == Cause::Stray && self.queue.len() >= self.most {
             return false;
         }
         self.queue.push_back(Reply::Tcp(reply));
@@ -74,7 +78,7 @@ impl Replies {
     /// Queues an ICMP message made of `head` and `body`; `false` if there was no room.
     #[must_use]
     pub(crate) fn push_icmp(&mut self, src: Addr, dst: Addr, head: &[u8], body: &[u8]) -> bool {
-        if self.queue.len() >= MAX_ANSWERS {
+        if self.queue.len() >= self.most {
             return false;
         }
         let mut message = self.spare.pop().unwrap_or_default();

@@ -12,7 +12,7 @@ pub use crate::config::{
 };
 use crate::cookie::Cookies;
 use crate::env::Env;
-use crate::frag::{FragLimits, Reassembly};
+use crate::frag::Reassembly;
 use crate::isn::Isn;
 use crate::key::{Key, of_tuple};
 use crate::limiter::Limiter;
@@ -100,9 +100,9 @@ impl Stack {
             wheel: Wheel::new(Instant::ZERO),
             ready: Ready::new(),
             events: Ready::new(),
-            replies: Replies::default(),
-            looped: Looped::default(),
-            fragments: Reassembly::new(FragLimits::default()),
+            replies: Replies::new(cfg.max_answers),
+            looped: Looped::new(cfg.max_looped),
+            fragments: Reassembly::new(cfg.fragments),
             limiters: Limiters {
                 rst: Limiter::new(cfg.rst_rate, cfg.rst_rate),
                 icmp_errors: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),

@@ -1,6 +1,8 @@
 //! Half-open records, each in the list of its listener (RFC 4987 3.3).
 
-use synfin_tcp::SynRecord;
+use alloc::boxed::Box;
+
+use synfin_tcp::{SynRecord, TimeWait};
 
 use crate::ListenerId;
 use crate::demux::TupleHash;
@@ -15,12 +17,14 @@ pub(crate) struct Entry {
     pub(crate) timer: Option<TimerId>,
     /// Who gets the connection; `None` once that listener is closed (profile linux keeps the record).
     pub(crate) listener: Option<ListenerId>,
+    /// The TIME_WAIT record that the SYN reopened: it comes back if the SYN turns out to be old (RFC 9293 MAY-2 (2)).
+    pub(crate) rested: Option<Box<TimeWait>>,
     links: Links,
 }
 
 impl Entry {
     pub(crate) fn new(rec: SynRecord, hash: TupleHash, listener: ListenerId) -> Entry {
-        Entry { rec, hash, timer: None, listener: Some(listener), links: Links::NONE }
+        Entry { rec, hash, timer: None, listener: Some(listener), rested: None, links: Links::NONE }
     }
 }
 

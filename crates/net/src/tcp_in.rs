@@ -1,5 +1,7 @@
 //! A TCP segment arrives: checks before any record, then whose it is (RFC 9293 3.10.7).
 
+use alloc::boxed::Box;
+
 use synfin_link::ChecksumFact;
 use synfin_tcp::{
     CloseReason, Connection, Event, HalfOpen, Quirks, Rest, State, SynOffer, SynRecord, Trigger, Verdict,
@@ -191,7 +193,10 @@ impl Stack {
         match replaced {
             Some(Replaced { index: old, .. }) => {
                 self.records.demux.replace(hash, Record::TimeWait(old).tag(), new);
-                self.records.time_wait.remove(old);
+                let rested = self.records.time_wait.remove(old).map(|(tw, _)| Box::new(tw));
+                if let Some(entry) = self.records.half_open.entry(index) {
+                    entry.rested = rested;
+                }
             }
             None => self.records.demux.insert(hash, new),
         }
@@ -289,9 +294,21 @@ impl Stack {
         }
         match outcome {
             HalfOpen::Stay => self.arm_half_open(index),
-            HalfOpen::Delete => self.remove_half_open(index),
+            HalfOpen::Delete => self.half_open_refused(index),
             HalfOpen::Promote => self.promote(index, tuple, seg),
         }
+    }
+
+    /// The peer refuses our SYN,ACK. If its SYN reopened from TIME_WAIT it was an old one (RFC 9293 MAY-2 (2)).
+    fn half_open_refused(&mut self, index: u32) {
+        let rested = self.records.half_open.entry(index).and_then(|e| Some((e.rested.take()?, e.hash)));
+        self.remove_half_open(index);
+        let Some((mut tw, hash)) = rested.filter(|_| !self.records.time_wait.is_full()) else { return };
+        tw.rest_again(self.env.now, &self.env.tcp);
+        let (from, to, by) = (State::Closed, State::TimeWait, Trigger::RcvRst);
+        self.env.emit(tw.tuple(), || Event::State { from, to, by });
+        let id = self.records.time_wait.insert(*tw, hash);
+        self.records.demux.insert(hash, Record::TimeWait(id.index).tag());
     }
 
     /// Profile linux: a half-open record whose listener is closed says nothing until an ACK comes.

@@ -143,35 +143,87 @@ fn c05_connections_have_a_limit() {
     assert_eq!(r.read(9).as_deref(), Ok(&b"alive"[..]));
 }
 
-#[test]
-fn c06_zero_window_peers_are_bounded_by_memory() {
-    let mut r = Rig::with(|c| c.max_buffer_memory = 1 << 20);
-    // Who has nothing queued gets one chunk even then, so that every connection makes progress.
-    let most = (1 << 20) + 100 * synfin_tcp::bytes::CHUNK;
+/// `n` peers that take nothing, each with 64 kB written for it; how many writes found too little memory.
+fn hoarders(r: &mut Rig, n: u16) -> usize {
     let mut refused = 0;
-    for port in 4000..4100 {
+    for port in 4000..4000 + n {
         r.peer(port);
         r.accept_peer(PLAIN);
         none(&r.send(Seg::new().wnd(0)));
         refused += usize::from(r.try_write(&text(64_000)) != Ok(64_000));
-        assert!(r.stack.census().buffers <= most);
     }
-    assert!(refused > 0, "memory has an end");
-    // The peers hold on for a day, answering probes: nothing is lost, nothing grows.
-    let before = r.stack.census();
-    for _ in 0..24 {
-        for o in r.advance(s(3600 / 24)) {
+    refused
+}
+
+/// Lets time pass; the peers answer every probe and stay closed. Returns the RSTs that went out.
+fn hold_on(r: &mut Rig, seconds: u64) -> usize {
+    let mut resets = 0;
+    for _ in 0..seconds {
+        for o in r.advance(s(1)) {
+            if o.has('R') {
+                resets += 1;
+                continue;
+            }
             r.speak_for(o.tuple);
-            r.send(Seg::new().ack(0).wnd(0));
+            none(&r.send(Seg::new().ack(0).wnd(0)));
         }
     }
-    assert_eq!(r.stack.census().connections, before.connections);
-    assert!(r.stack.census().buffers <= most);
+    resets
+}
+
+#[test]
+fn c06_zero_window_peers_hold_memory_only_up_to_a_limit() {
+    let limit = 8 << 20;
+    let mut r = Rig::with(|c| c.max_buffer_memory = limit);
+    let refused = hoarders(&mut r, 1000);
+    // Who has nothing queued gets one chunk even then, so that every connection makes progress.
+    let most = limit + 1000 * synfin_tcp::bytes::CHUNK;
+    assert!(refused > 0 && r.stack.census().buffers <= most, "{refused} {:?}", r.stack.census());
+    // After a minute of it the probes of some end in a RST, until memory is no longer scarce; the others go on.
+    assert_eq!(hold_on(&mut r, 50), 0);
+    let resets = hold_on(&mut r, 250);
+    let mut ended = 0;
+    for port in 4000..5000 {
+        r.peer(port);
+        match r.closed() {
+            None => {}
+            Some(CloseReason::ZeroWindow) => ended += 1,
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(resets, ended);
+    assert!((1..1000).contains(&ended), "{ended}");
+    assert!(r.stack.census().buffers < limit, "{:?}", r.stack.census());
+    let before = r.stack.census();
+    assert_eq!((hold_on(&mut r, 300), r.stack.census()), (0, before), "peace");
+    // A newcomer finds memory.
+    r.peer(3000);
+    r.accept_peer(PLAIN);
+    assert!(!r.write(&text(64_000)).is_empty());
+}
+
+#[test]
+fn c06_the_policy_on_zero_windows_can_be_switched_off() {
+    let mut r = Rig::with(|c| {
+        c.max_buffer_memory = 1 << 20;
+        c.tcp.zero_window_limit = None;
+    });
+    assert!(hoarders(&mut r, 100) > 0);
+    let before = r.stack.census();
+    assert_eq!((hold_on(&mut r, 3600), r.stack.census()), (0, before));
     // A user timeout counts zero-window time only for who asked for it.
     r.peer(4000);
     r.handle().configure(|c, _| c.set_user_timeout(Some(s(100))));
     r.advance(s(200));
     assert_eq!(r.closed(), Some(CloseReason::TimedOut));
+}
+
+#[test]
+fn c06_a_zero_window_lasts_while_memory_does() {
+    let mut r = Rig::new();
+    assert_eq!(hoarders(&mut r, 1), 0);
+    assert_eq!(hold_on(&mut r, 24 * 3600), 0);
+    assert_eq!((r.state(), r.info().send_queue), (State::Established, 64_000));
 }
 
 #[test]

@@ -48,6 +48,33 @@ fn may_02_a_new_syn_is_accepted_in_time_wait() {
 }
 
 #[test]
+fn may_02_a_reopened_pair_rests_again_when_the_syn_was_old() {
+    let mut r = Rig::in_state(State::TimeWait);
+    let old = r.side().clone();
+    let syn = Seg::new().flags("S").no_ack().seq(1).options(&[2, 4, 5, 180]);
+    let sa = one(&r.send(syn.clone())).clone();
+    assert!(sa.has('S') && sa.has('A'));
+    assert_eq!((r.stack.census().time_wait, r.stack.census().half_open), (0, 1));
+    // The peer knows nothing of this SYN: our answer gets its RST.
+    none(&r.send(Seg::new().flags("R").seq(2).no_ack()));
+    assert_eq!((r.stack.census().time_wait, r.stack.census().half_open), (1, 0));
+    assert_eq!(r.state(), State::TimeWait);
+    // The record answers as before: the peer's FIN again, with the old numbers.
+    *r.side() = old;
+    expect(&r.send(Seg::new().seq(0).flags("F")), &["ACK seq=1 ack=1"]);
+    // And it lasts another 2 MSL.
+    none(&r.advance(s(60) - ms(1)));
+    assert_eq!(r.state(), State::TimeWait);
+    r.advance(ms(2));
+    assert_eq!((r.state(), r.stack.census().time_wait), (State::Closed, 0));
+    // A handshake that completes leaves nothing of it.
+    let mut r = Rig::in_state(State::TimeWait);
+    r.send(syn);
+    none(&r.send(Seg::new().seq(2).ack(0)));
+    assert_eq!((r.state(), r.stack.census().time_wait), (State::Established, 0));
+}
+
+#[test]
 fn may_03_the_mss_option_is_always_sent() {
     let mut r = Rig::host(2, Caps::plain(576), |_| {});
     assert_eq!(r.connect().mss, Some(536));

@@ -857,7 +857,7 @@ fn close_errno(trace: &Trace, reason: CloseReason, tuple: &Tuple) -> Option<&'st
         CloseReason::TimedOut => Some(trace.icmp_errno().unwrap_or("ETIMEDOUT")),
         CloseReason::Unreachable => Some(trace.icmp_errno().unwrap_or("EHOSTUNREACH")),
         CloseReason::Aborted | CloseReason::FinWait2Expired => Some("ECONNABORTED"),
-        CloseReason::StackLimit => Some("ENOMEM"),
+        CloseReason::StackLimit | CloseReason::ZeroWindow => Some("ENOMEM"),
         _ => Some("EIO"),
     }
 }

@@ -14,7 +14,7 @@ pub fn closed(reason: CloseReason) -> Option<Error> {
         CloseReason::Refused => ErrorKind::ConnectionRefused,
         CloseReason::TimedOut | CloseReason::FinWait2Expired => ErrorKind::TimedOut,
         CloseReason::Unreachable => ErrorKind::HostUnreachable,
-        CloseReason::StackLimit => ErrorKind::QuotaExceeded,
+        CloseReason::StackLimit | CloseReason::ZeroWindow => ErrorKind::QuotaExceeded,
         _ => ErrorKind::Other,
     };
     Some(Error::new(kind, reason.to_string()))

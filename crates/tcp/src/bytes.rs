@@ -77,6 +77,8 @@ pub struct ByteQueue {
     rest: Option<Box<Rest>>,
     /// Offset of the front octet in the first chunk.
     start: u32,
+    /// Chunks held.
+    chunks: u32,
 }
 
 /// The chunks behind the first.
@@ -88,7 +90,12 @@ struct Rest {
 impl ByteQueue {
     /// An empty queue; takes no memory.
     pub const fn new() -> Self {
-        ByteQueue { first: None, rest: None, start: 0 }
+        ByteQueue { first: None, rest: None, start: 0, chunks: 0 }
+    }
+
+    /// How many chunks it holds.
+    pub fn chunks(&self) -> usize {
+        self.chunks as usize
     }
 
     /// The place of a chunk; there may be none yet.
@@ -117,7 +124,8 @@ impl ByteQueue {
         while !data.is_empty() {
             let (index, offset) = (pos / CHUNK, pos % CHUNK);
             let Some(slot) = self.place(index) else { break };
-            if slot.is_none() {
+            let had = slot.is_some();
+            if !had {
                 *slot = pool.take(core::mem::replace(&mut need, Need::Optional));
             }
             let Some(room) = slot.as_mut().and_then(|c| c.get_mut(offset..)) else { break };
@@ -128,6 +136,7 @@ impl ByteQueue {
             }
             data = later;
             pos += n;
+            self.chunks += u32::from(!had);
         }
         wanted - data.len()
     }
@@ -155,6 +164,7 @@ impl ByteQueue {
         while start >= CHUNK && (self.first.is_some() || self.rest.is_some()) {
             if let Some(chunk) = self.first.take() {
                 pool.give(chunk);
+                self.chunks = self.chunks.saturating_sub(1);
             }
             match self.rest.as_mut().and_then(|rest| rest.chunks.pop_front()) {
                 Some(next) => self.first = next,
@@ -167,7 +177,7 @@ impl ByteQueue {
 
     /// Gives every chunk back.
     pub fn clear(&mut self, pool: &mut Pool) {
-        self.start = 0;
+        (self.start, self.chunks) = (0, 0);
         if let Some(chunk) = self.first.take() {
             pool.give(chunk);
         }

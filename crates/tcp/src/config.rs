@@ -163,21 +163,22 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// Longest delay of an ACK, below 500 ms (RFC 9293 MUST-40). 40 ms; zero acknowledges at once.
     pub delayed_ack: Duration,
-    /// Shortest time between two challenge or duplicate ACKs of a connection (RFC 5961 7). 500 ms.
+    /// Shortest time between two challenge or duplicate ACKs of a connection (RFC 5961 7). 500 ms; below 1 ms counts as that.
     pub challenge_interval: Duration,
     /// Longest interval between zero-window probes (RFC 9293 SHLD-30). 60 s.
     pub persist_max: Duration,
     /// Unanswered zero-window probes before giving up; answered ones never count (MUST-37). 15.
     pub persist_retries: u8,
+    /// While the stack's buffer memory is scarce (an eighth of its limit or less is left), a connection whose peer has
+    /// kept its window closed for so long is reset at its next probe (RFC 6429 3). `None`: never. 60 s.
+    pub zero_window_limit: Option<Duration>,
     /// Sender's silly-window override (RFC 9293 3.8.6.2.1: 0.1 to 1 s). 200 ms.
     pub sws_override: Duration,
     /// Keepalive times for connections that switch it on.
     pub keepalive: Keepalive,
-    /// Largest receive buffer, in octets; the window offered never exceeds it. 256 KiB.
+    /// Largest receive buffer, in octets; the window offered never exceeds it. 256 KiB; 0 counts as 1.
     pub recv_buffer: u32,
-    /// What a receive buffer may grow to later: decides the window scale with [`Config::recv_buffer`]. 0.
-    pub recv_buffer_max: u32,
-    /// Largest send buffer, in octets. 256 KiB.
+    /// Largest send buffer, in octets. 256 KiB; 0 counts as 1.
     pub send_buffer: u32,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
@@ -220,6 +221,7 @@ impl Default for Config {
             challenge_interval: Duration::from_millis(500),
             persist_max: Duration::from_secs(60),
             persist_retries: 15,
+            zero_window_limit: Some(Duration::from_secs(60)),
             sws_override: Duration::from_millis(200),
             keepalive: Keepalive::default(),
             recv_buffer: 256 * 1024,

@@ -399,7 +399,7 @@ pub(crate) fn default_mss(tuple: &Tuple) -> u16 {
 
 /// The window in a SYN: never scaled (RFC 7323 2.2).
 pub(crate) fn syn_window(limit: u32) -> u16 {
-    u16::try_from(limit).unwrap_or(u16::MAX)
+    u16::try_from(limit.max(1)).unwrap_or(u16::MAX)
 }
 
 impl Connection {
@@ -465,7 +465,7 @@ impl Connection {
                 last_ack_sent: Seq::default(),
                 up: Seq::default(),
                 buffer: cfg.recv_buffer,
-                limit: cfg.window_of(cfg.recv_buffer),
+                limit: cfg.window_of(cfg.recv_buffer.max(1)),
                 ssthresh: cfg.first_window(cfg.recv_buffer, our_mss.saturating_sub(options)),
                 unacked: 0,
                 ts_recent: 0,
@@ -490,7 +490,7 @@ impl Connection {
                 next_ac: Instant::ZERO,
             },
             send: SendQueue::default(),
-            send_limit: cfg.send_buffer,
+            send_limit: cfg.send_buffer.max(1),
             log: SentLog::default(),
             recv: RecvQueue::default(),
             pace: Pace::default(),

@@ -22,6 +22,8 @@ pub enum CloseReason {
     FinWait2Expired,
     /// A limit of the stack (orphans, memory) ended it.
     StackLimit,
+    /// The peer kept its window closed while the stack was short of memory (RFC 6429 3).
+    ZeroWindow,
 }
 
 impl fmt::Display for CloseReason {
@@ -35,6 +37,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Unreachable => "host unreachable",
             CloseReason::FinWait2Expired => "peer never closed",
             CloseReason::StackLimit => "stack limit reached",
+            CloseReason::ZeroWindow => "peer's window stayed closed while memory was short",
         })
     }
 }

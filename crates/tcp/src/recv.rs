@@ -12,6 +12,9 @@ use crate::Pool;
 use crate::bytes::{ByteQueue, Need};
 use ranges::Ranges;
 
+/// Most ranges for each chunk of octets: what ranges cost, some 30 octets each, stays below half of what they hold.
+pub const RANGES_PER_CHUNK: usize = 64;
+
 /// What a piece of text did to the queue.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Taken {
@@ -81,6 +84,7 @@ impl RecvQueue {
             return Taken { advanced: n, refused: data.len() as u32 - n, ..Taken::default() };
         }
         let had_gap = self.ranges().is_some();
+        let max_ranges = max_ranges.min(RANGES_PER_CHUNK * (self.bytes.chunks() + 1));
         let full = self.ranges().map_or(max_ranges == 0, |r| r.len() >= max_ranges && !r.touches(start, end));
         if ahead > 0 && full {
             return Taken { refused: data.len() as u32, ..Taken::default() };

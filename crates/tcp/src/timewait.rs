@@ -71,7 +71,7 @@ impl TimeWait {
     }
 
     fn restart(&mut self, cx: &Cx<'_>) -> Rest {
-        self.expires = cx.now + cx.cfg.time_wait();
+        self.rest_again(cx.now, cx.cfg);
         Rest::Restart
     }
 
@@ -184,6 +184,11 @@ impl TimeWait {
         if limit_allows(&mut self.next_ac, cx) {
             cx.reply = Some(self.ack(cx));
         }
+    }
+
+    /// The SYN that reopened the pair turned out to be old: the record comes back for another 2 MSL (RFC 9293 MAY-2 (2)).
+    pub fn rest_again(&mut self, now: Instant, cfg: &Config) {
+        self.expires = now + cfg.time_wait();
     }
 
     /// The ACK of this record as it would be sent now.

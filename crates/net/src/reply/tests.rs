@@ -9,7 +9,7 @@ fn tcp(port: u16) -> TcpReply {
 
 #[test]
 fn strays_are_bounded_ends_of_connections_are_not() {
-    let mut r = Replies::default();
+    let mut r = Replies::new(1024);
     assert!((0..1024).all(|port| r.push_tcp(tcp(port), Cause::Stray)));
     assert!(!r.push_tcp(tcp(1024), Cause::Stray));
     assert!(!r.push_icmp(US, PEER, &[], &[]));
@@ -23,7 +23,7 @@ fn strays_are_bounded_ends_of_connections_are_not() {
 
 #[test]
 fn buffers_come_back_empty() {
-    let mut r = Replies::default();
+    let mut r = Replies::new(1024);
     for round in 0..3u8 {
         assert!(r.push_icmp(US, PEER, &[round], b"body"));
         let Some(Reply::Icmp(i)) = r.pop() else { panic!("an ICMP message was queued") };

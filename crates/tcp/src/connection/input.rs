@@ -1,5 +1,7 @@
 //! A segment arrives (RFC 9293 3.10.7): named steps in the RFC's order. Inputs change state, they never emit.
 
+use core::time::Duration;
+
 use synfin_wire::{Control, DropReason, Flags, Head, Instant, OptionsOut, Segment, Seq, Timestamps};
 
 use super::{Bits, Connection, Verdict};
@@ -12,6 +14,8 @@ use crate::syn::SynOffer;
 
 /// RFC 7323 5.5: TS.Recent means nothing after 24 days.
 const TS_RECENT_LIFE_MS: u64 = 24 * 24 * 3600 * 1000;
+/// Least time between two limited ACKs, whatever the settings say.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// `val < recent` in timestamp arithmetic, and recent is not too old to judge (RFC 7323 5.3 R1, 5.5).
 pub(crate) fn paws_rejects(val: u32, recent: u32, taken: Instant, now: Instant, quirks: Quirks) -> bool {
@@ -200,8 +204,8 @@ impl Connection {
             return self.drop_segment(cx, DropReason::OutOfWindow);
         }
         let in_order = !zero_window && seg.seq.at_or_before(self.rcv.nxt) && self.state.receives();
-        if in_order && cx.cfg.quirks.has(Quirks::BEYOND_EDGE_TAKEN) {
-            // The offer grows by what the peer sent beyond it, as if it had been made.
+        if in_order && self.recv.readable() == 0 && cx.cfg.quirks.has(Quirks::BEYOND_EDGE_TAKEN) {
+            // The offer grows by what the peer sent beyond it, as if it had been made; by one segment until it is read.
             self.rcv.adv = self.rcv.adv.later(seg.seq + seg.payload.len() as u32);
         }
         let trimmed = self.trim(&seg, seg.seq, zero_window, must_ack);
@@ -410,8 +414,8 @@ impl Connection {
         let reason = match self.state {
             // Active origin: the peer refuses after all (RFC 9293 MUST-11).
             State::SynReceived => CloseReason::Refused,
-            // Both FINs were seen: nothing is lost by this reset.
-            State::Closing | State::LastAck => CloseReason::Done,
+            // The peer has finished, and all that was written has arrived: nothing is lost by this reset.
+            State::Closing | State::LastAck if self.send.is_empty() => CloseReason::Done,
             _ => CloseReason::Reset,
         };
         self.end(cx, Trigger::RcvRst, reason)
@@ -490,7 +494,8 @@ pub(crate) fn limit_allows(next: &mut Instant, cx: &mut Cx<'_>) -> bool {
         cx.counters.acks_limited += 1;
         return false;
     }
-    *next = cx.now + cx.cfg.challenge_interval;
+    // Never without a pause: a connection to itself would answer itself for ever.
+    *next = cx.now + cx.cfg.challenge_interval.max(LEAST_INTERVAL);
     true
 }
 

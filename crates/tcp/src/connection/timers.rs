@@ -165,6 +165,12 @@ impl Connection {
     /// RFC 9293 3.8.6.1: probes that are answered never count (MUST-37), unanswered ones do (RFC 6429 4).
     fn on_persist(&mut self, cx: &mut Cx<'_>) -> Verdict {
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Persist));
+        // The standard keeps it open for ever, but not at the expense of everybody else (RFC 6429 3).
+        let waited = cx.now.since(self.timers.stalled_since);
+        if cx.pool.scarce() && cx.cfg.zero_window_limit.is_some_and(|limit| waited >= limit) {
+            cx.reply = Some(self.abort_head(cx));
+            return self.end(cx, Trigger::Abort, CloseReason::ZeroWindow);
+        }
         let limit = if self.bits.has(Bits::ORPHAN) { cx.cfg.orphan_retries } else { cx.cfg.persist_retries };
         if self.probes >= limit && !self.bounded_by_time() {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
