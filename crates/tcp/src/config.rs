@@ -178,6 +178,8 @@ pub struct Config {
     pub keepalive: Keepalive,
     /// Largest receive buffer, in octets; the window offered never exceeds it. 256 KiB; 0 counts as 1.
     pub recv_buffer: u32,
+    /// What a receive buffer may grow to later: decides the window scale with [`Config::recv_buffer`]. 0.
+    pub recv_buffer_max: u32,
     /// Largest send buffer, in octets. 256 KiB; 0 counts as 1.
     pub send_buffer: u32,
     /// Offer timestamps (RFC 7323).
