@@ -1,6 +1,7 @@
 //! Target `scoreboard`: the log of what is in flight against one mark for each octet.
 
-use synfin_tcp::send::log::{DUP_THRESH, SentLog};
+use std::time::Duration;
+use synfin_tcp::send::log::{Delivery, Sending, SentLog};
 use synfin_wire::{Instant, SackBlock, Seq};
 
 use crate::input::Input;
@@ -37,6 +38,8 @@ struct Model {
     octets: Vec<Octet>,
     /// Without SACK: octets that duplicate acknowledgements say have left.
     left: u32,
+    /// The latest sending of what was delivered (RFC 8985 RACK.segment).
+    latest: Sending,
 }
 
 /// Runs one input.
@@ -49,7 +52,7 @@ pub fn run(data: &[u8]) {
         if u.is_over() {
             break;
         }
-        now += std::time::Duration::from_millis(1);
+        now += Duration::from_millis(1);
         pieces += 2;
         if pieces > PIECES || model.octets.is_empty() {
             model.ack(&mut log, model.octets.len());
@@ -64,7 +67,7 @@ pub fn run(data: &[u8]) {
                     _ => mss * (2 + u32::from(u.octet()) % 8),
                 };
                 if flight + len as usize <= MOST {
-                    log.push(BASE + model.una + flight as u32, len, now);
+                    log.push(BASE + model.una + flight as u32, len, mss as u16, now);
                     let octet = Octet { fate: Fate::Flying, again: false, sent: now };
                     model.octets.resize(flight + len as usize, octet);
                 }
@@ -80,7 +83,7 @@ pub fn run(data: &[u8]) {
                 let n = flight.min(1 + place(&mut u, flight, mss));
                 model.ack(&mut log, n);
             }
-            8 => model.find_lost(&mut log, mss),
+            8 => model.find_lost(&mut log, Duration::from_millis(u64::from(u.octet()) / 8), now),
             9 => {
                 log.mark_all_lost();
                 model.octets.iter_mut().for_each(|o| o.fate = Fate::Lost);
@@ -105,44 +108,59 @@ impl Model {
     }
 
     fn sack(&mut self, log: &mut SentLog, a: usize, b: usize) {
-        let fresh = log.sack(SackBlock { left: self.at(a), right: self.at(b) });
+        let mut d = Delivery::default();
+        log.sack(SackBlock { left: self.at(a), right: self.at(b) }, &mut d);
+        let fresh = d.octets;
+        self.note(&d);
         let new = self.octets[a..b].iter_mut().filter(|o| o.fate != Fate::Sacked);
         let count = new.map(|o| o.fate = Fate::Sacked).count();
         assert_eq!(fresh as usize, count, "newly SACKed in {a}..{b}");
     }
 
     fn ack(&mut self, log: &mut SentLog, n: usize) {
-        let done = log.ack(self.at(n));
+        let mut done = Delivery::default();
+        log.ack(self.at(n), &mut done);
         let gone: Vec<Octet> = self.octets.drain(..n).collect();
         self.una += n as u32;
-        self.left = 0;
+        let counted = self.left.min(n as u32);
+        let lost = self.octets.iter().filter(|o| o.fate == Fate::Lost).count();
+        self.left = (self.left - counted).min((self.octets.len() - lost) as u32);
+        let fresh = gone.iter().filter(|o| o.fate != Fate::Sacked).count() as u32;
+        assert_eq!(done.octets, fresh.saturating_sub(counted), "newly delivered");
         assert_eq!(done.retransmitted, gone.iter().any(|o| o.again), "retransmitted");
         // Karn (RFC 6298 3): no sample from what was sent twice; else from the latest that went whole.
         if done.retransmitted {
-            assert_eq!(done.sent, None, "a sample from what was sent again");
-        } else if let Some(sent) = done.sent {
+            assert_eq!(done.sample, None, "a sample from what was sent again");
+        } else if let Some(sent) = done.sample {
             assert!(gone.iter().any(|o| o.sent == sent), "a sample of nothing that was acknowledged");
+        }
+        self.note(&done);
+    }
+
+    fn note(&mut self, d: &Delivery) {
+        for s in [d.once, d.again].into_iter().flatten() {
+            if s.after(self.latest) {
+                self.latest = s;
+            }
         }
     }
 
-    /// RFC 6675 4, IsLost: DupThresh separate SACKed runs above, or more than DupThresh - 1 segments' octets.
-    fn find_lost(&mut self, log: &mut SentLog, mss: u32) {
-        let (mut above, mut runs, mut in_run, mut marked) = (0, 0, false, false);
-        for o in self.octets.iter_mut().rev() {
-            if o.fate == Fate::Sacked {
-                above += 1;
-                runs += u32::from(!in_run);
-                in_run = true;
-                continue;
-            }
-            in_run = false;
-            let lost = above > (DUP_THRESH - 1) * mss || runs >= DUP_THRESH;
-            if lost && o.fate == Fate::Flying && !o.again {
+    /// RFC 8985 6.2 step 5, octet by octet: sent before the latest delivery, and `settle` ago. What was sent together is
+    /// told apart by numbers.
+    fn find_lost(&mut self, log: &mut SentLog, settle: Duration, now: Instant) {
+        let (latest, first) = (self.latest, self.at(0));
+        let mut marked = 0;
+        for (i, o) in self.octets.iter_mut().enumerate() {
+            let before = o.sent < latest.at
+                || (o.sent == latest.at
+                    && (first + i as u32).before(latest.end)
+                    && (latest.again || !o.again));
+            if o.fate == Fate::Flying && before && o.sent + settle <= now {
                 o.fate = Fate::Lost;
-                marked = true;
+                marked += 1;
             }
         }
-        assert_eq!(log.mark_lost_below_sacked(mss), marked, "marked");
+        assert_eq!(log.find_lost(latest, settle, now).0, marked, "octets found lost");
     }
 
     /// What is lost goes again, wholly or in part; a last entry may grow.
@@ -152,7 +170,7 @@ impl Model {
         let n = 1 + u32::from(u.octet()) * mss / 100;
         let room = (MOST - self.octets.len().min(MOST)) as u32;
         let n = if last { n.min(len + room) } else { n.min(len) };
-        log.retransmitted(seq, n, now);
+        log.retransmitted(seq, n, mss as u16, now);
         let octet = Octet { fate: Fate::Flying, again: true, sent: now };
         let end = first + n as usize;
         self.octets[first..end.min(first + len as usize)].fill(octet);

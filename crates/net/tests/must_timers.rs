@@ -73,7 +73,12 @@ fn must_18_karn_takes_no_sample_from_a_retransmitted_segment() {
 
 #[test]
 fn must_19_slow_start_and_congestion_avoidance() {
-    let mut r = Rig::with(|c| c.tcp.send_buffer = 1 << 20);
+    let mut r = Rig::with(|c| {
+        c.tcp.send_buffer = 1 << 20;
+        c.tcp.tail_loss_probe = false;
+        // Everything arrives here: F-RTO would find that the timeout was none.
+        c.tcp.frto = false;
+    });
     r.accept_peer(WIDE);
     assert_eq!(r.info().cwnd, 14_600);
     // Slow start: as many octets more as were acknowledged, at most 2 SMSS per ACK.
@@ -108,7 +113,12 @@ fn must_19_slow_start_and_congestion_avoidance() {
 
 #[test]
 fn must_19_congestion_avoidance_adds_one_segment_per_window() {
-    let mut r = Rig::with(|c| c.tcp.send_buffer = 1 << 20);
+    let mut r = Rig::with(|c| {
+        c.tcp.send_buffer = 1 << 20;
+        c.tcp.tail_loss_probe = false;
+        // Everything arrives here: F-RTO would find that the timeout was none.
+        c.tcp.frto = false;
+    });
     r.accept_peer(WIDE);
     r.write(&text(500_000));
     r.advance(s(1));
@@ -160,9 +170,10 @@ fn must_20_r1_gives_notice_and_r2_closes() {
     assert!(over.since(start) >= s(100), "R2 is at least 100 s");
     // Another episode gives another notice.
     let mut r = Rig::established(PLAIN);
-    for _ in 0..2 {
+    // The timeout stays doubled until a sample (RFC 6298 5.7): the second takes longer.
+    for wait in [20, 200] {
         r.write(b"x");
-        r.advance(s(20));
+        r.advance(s(wait));
         none(&r.send(Seg::new()));
     }
     assert_eq!(r.count_seen(&Seen::Soft(SoftError::Retransmitting)), 2);

@@ -299,12 +299,12 @@ fn x_6298_1_the_timer_runs_while_something_is_in_flight() {
     r.write(b"2");
     none(&r.send(Seg::new().ack(1)));
     let start = r.now;
+    // (2.2) the first sample is 600 ms: 600 + 4 * 300.
     let outs = r.advance(s(2));
-    assert_eq!((one(&outs).seq, Rig::times(&outs, start)[0]), (1, 1000));
+    assert_eq!((one(&outs).seq, Rig::times(&outs, start)[0]), (1, 1800));
     // (5.4) the earliest first, (5.5) twice as long after it.
-    let start = r.now;
-    let outs = r.advance(s(1));
-    assert_eq!((one(&outs).seq, Rig::times(&outs, start)[0]), (1, 1000));
+    let outs = r.advance(s(4));
+    assert_eq!((one(&outs).seq, Rig::times(&outs, start)[0]), (1, 1800 + 3600));
 }
 
 #[test]
@@ -505,8 +505,9 @@ fn x_pmtu_packet_too_big_lowers_the_segment_size() {
         outs.extend(r.advance(ms(10)));
         assert!(outs[0].seq == 0 && outs.iter().all(|o| o.text.len() <= small), "{}", lines(&outs));
         assert_eq!(outs[0].text.len(), small);
-        // Not a sign of congestion.
-        assert_eq!((r.info().cwnd, usize::from(r.info().mss)), (cwnd, small));
+        // Not a sign of congestion: as many segments as before (RFC 5681 3.1).
+        let info = r.info();
+        assert_eq!((info.cwnd / small as u32, usize::from(info.mss)), (cwnd / full as u32, small));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tcpi_...`: what the stack knows of a connection, under the names and in the units of Linux's struct tcp_info.
 
-use synfin_tcp::{Info, State};
+use synfin_tcp::{Info, Phase, State};
 
 pub(crate) use crate::host::Fields;
 use crate::sys::World;
@@ -22,6 +22,16 @@ pub(crate) fn state_number(state: State) -> i64 {
     }
 }
 
+/// Linux's number of where loss recovery stands (2, CWR, does not occur without ECN).
+fn phase_number(phase: Phase) -> i64 {
+    match phase {
+        Phase::Disorder => 1,
+        Phase::Recovery => 3,
+        Phase::Loss => 4,
+        _ => 0,
+    }
+}
+
 /// The MTU of the path as far as it is known: a smaller segment size than both sides take came from the path.
 pub(crate) fn path_mtu(info: &Info, world: &World<'_>) -> i64 {
     let mtu = i64::from(world.trace.mtu());
@@ -35,7 +45,6 @@ pub(crate) fn path_mtu(info: &Info, world: &World<'_>) -> i64 {
 /// Fields of a connection. Counts of segments are made from octets as Linux would count full segments.
 pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
     let mss = u32::from(info.mss).max(1);
-    let segments = |octets: u32| i64::from(octets.div_ceil(mss));
     let micros = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
     let scaled = info.wscale.0 > 0 || info.wscale.1 > 0;
     let options = i64::from(info.timestamps) | i64::from(info.sack) << 1 | i64::from(scaled) << 2;
@@ -53,8 +62,17 @@ pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
         ("tcpi_rttvar", micros(info.rttvar)),
         ("tcpi_snd_cwnd", i64::from(info.cwnd / mss)),
         ("tcpi_snd_ssthresh", ssthresh),
-        ("tcpi_unacked", segments(info.flight)),
-        ("tcpi_retransmits", i64::from(info.backoff)),
+        ("tcpi_ca_state", phase_number(info.phase)),
+        ("tcpi_unacked", i64::from(info.census.out)),
+        ("tcpi_sacked", i64::from(info.census.sacked)),
+        ("tcpi_lost", i64::from(info.census.lost)),
+        ("tcpi_retrans", i64::from(info.census.retransmitted)),
+        ("tcpi_reordering", i64::from(info.reordering)),
+        ("tcpi_reord_seen", i64::from(info.reordering_seen)),
+        ("tcpi_delivered", i64::from(info.delivered)),
+        ("tcpi_dsack_dups", i64::from(info.dsacks)),
+        ("tcpi_min_rtt", if info.min_rtt.is_zero() { i64::from(u32::MAX) } else { micros(info.min_rtt) }),
+        ("tcpi_retransmits", i64::from(info.tries)),
         ("tcpi_backoff", i64::from(info.backoff)),
         ("tcpi_total_retrans", i64::from(info.retransmits)),
         ("tcpi_notsent_bytes", i64::from(info.send_queue.saturating_sub(info.flight))),

@@ -93,6 +93,10 @@ quirks! {
     HELD_TEXT_WAITS_RTO = 43;
     /// Nagle's algorithm holds a small segment back only while another small one is in flight (Minshall's form).
     NAGLE_SMALL_ONLY = 44;
+    /// Congestion counts from cwnd, not from what is in flight; a timeout in fast recovery leaves ssthresh.
+    CONGESTION_BY_CWND = 50;
+    /// The variance part of the RTO is never below its lower bound.
+    RTO_MIN_BOUNDS_VARIANCE = 51;
 }
 
 impl Quirks {
@@ -190,8 +194,16 @@ pub struct Config {
     pub sack: bool,
     /// The rule for the congestion window; a connection can choose another.
     pub congestion_control: Choice,
-    /// Segments that one acknowledgement counts for at most in slow start (RFC 3465 L, RFC 9406 4.2). 8.
+    /// Segments that one acknowledgement counts for at most in slow start (RFC 3465 L, RFC 9406 4.2); 255: all of them, also after a timeout. 8.
     pub slow_start_limit: u8,
+    /// Probe the tail of a flight before the retransmission timer runs out (RFC 8985 7).
+    pub tail_loss_probe: bool,
+    /// TLP.max_ack_delay: what a lone segment's probe waits longer (RFC 8985 7.2). 200 ms.
+    pub max_ack_delay: Duration,
+    /// What every other probe waits longer. 0.
+    pub timer_slack: Duration,
+    /// Find timeouts that came too early (RFC 5682).
+    pub frto: bool,
     /// Smallest segment size that a peer can ask for (CVE-2019-11479). 48.
     pub min_mss: u16,
     /// Most separate ranges in the reassembly queue of a connection. 4,096.
@@ -234,6 +246,10 @@ impl Default for Config {
             sack: true,
             congestion_control: Choice::default(),
             slow_start_limit: 8,
+            tail_loss_probe: true,
+            max_ack_delay: Duration::from_millis(200),
+            timer_slack: Duration::ZERO,
+            frto: true,
             min_mss: 48,
             max_ranges: 4096,
             mss_limit: u16::MAX,
@@ -258,6 +274,8 @@ impl Config {
             syn_retries: 6,
             persist_max: Duration::from_secs(120),
             keepalive: Keepalive { probes: 9, ..Keepalive::default() },
+            slow_start_limit: u8::MAX,
+            timer_slack: Duration::from_millis(2),
             ..Config::default()
         }
     }

@@ -19,11 +19,13 @@ use crate::bytes::Slices;
 use crate::cc::Control;
 use crate::error::{CloseReason, SoftError};
 use crate::event::{Event, Why};
+use crate::recovery::episode::Episode;
+use crate::recovery::rack::Rack;
 use crate::recovery::rto::Rto;
 use crate::recv::RecvQueue;
 use crate::recv::pace::Pace;
 use crate::send::SendQueue;
-use crate::send::log::SentLog;
+use crate::send::log::{Census, SentLog};
 use crate::state::{State, Trigger};
 use crate::syn::{SynOffer, SynRecord};
 use crate::timewait::TimeWait;
@@ -35,6 +37,7 @@ mod icmp;
 mod input;
 mod options;
 mod output;
+mod recovery;
 mod text;
 mod timers;
 mod window;
@@ -107,6 +110,20 @@ pub struct Readiness {
     pub closed: Option<CloseReason>,
 }
 
+/// Where loss recovery stands.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Nothing points to a loss.
+    Open,
+    /// Something arrived out of order or twice.
+    Disorder,
+    /// Fast recovery (RFC 5681 3.2).
+    Recovery,
+    /// Recovery after a timeout (RFC 5681 3.1).
+    Loss,
+}
+
 /// A copy of what a connection knows about itself.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -151,8 +168,24 @@ pub struct Info {
     pub recv_queue: u32,
     /// Segments retransmitted so far.
     pub retransmits: u32,
-    /// Consecutive timeouts without an answer.
+    /// Where loss recovery stands.
+    pub phase: Phase,
+    /// Segments in flight by fate.
+    pub census: Census,
+    /// Segments delivered so far, the SYN included.
+    pub delivered: u32,
+    /// D-SACKs received so far (RFC 2883).
+    pub dsacks: u32,
+    /// Segments by which delivery was seen out of order; 3 before that.
+    pub reordering: u16,
+    /// Whether delivery out of order was ever seen (RFC 8985 RACK.reordering_seen).
+    pub reordering_seen: bool,
+    /// Least round-trip time; zero before the first sample.
+    pub min_rtt: Duration,
+    /// How often the retransmission timeout is doubled.
     pub backoff: u8,
+    /// Timeouts in a row that nothing answered.
+    pub tries: u8,
     /// Timestamps, SACK in use.
     pub timestamps: bool,
     /// SACK in use.
@@ -225,7 +258,7 @@ pub(crate) struct Rcv {
 
 /// Facts about a connection, one bit each.
 #[derive(Copy, Clone, Debug, Default, Hash)]
-pub(crate) struct Bits(u32);
+pub(crate) struct Bits(u64);
 
 impl Bits {
     /// SYN_RCVD was reached from SYN_SENT (RFC 9293 MUST-11).
@@ -284,6 +317,16 @@ impl Bits {
     pub const CORK: Bits = Bits(1 << 30);
     /// More text was announced: a small segment waits for it, or for the peer.
     pub const MORE: Bits = Bits(1 << 29);
+    /// A tail loss probe has to go out (RFC 8985 7.3).
+    pub const TLP_DUE: Bits = Bits(1 << 25);
+    /// The tail loss probe in flight repeated text (RFC 8985 TLP.is_retrans).
+    pub const TLP_AGAIN: Bits = Bits(1 << 26);
+    /// A round-trip sample was taken since the last tail loss probe.
+    pub const SAMPLED: Bits = Bits(1 << 27);
+    /// F-RTO: new text before anything is repeated, until the next acknowledgement (RFC 5682 3.1 (2b)).
+    pub const NEW_FIRST: Bits = Bits(1 << 28);
+    /// Something arrived out of order or twice: what is sent meanwhile is limited transmit's (RFC 3042).
+    pub const DISORDER: Bits = Bits(1 << 32);
 
     #[inline]
     pub fn has(self, b: Bits) -> bool {
@@ -312,6 +355,10 @@ pub(crate) enum SendTimer {
     Retransmit,
     Persist,
     SwsOverride,
+    /// RFC 8985 7.2 PTO.
+    TailProbe,
+    /// RFC 8985 6.2 step 5.
+    Reordering,
 }
 
 /// Deadlines; [`Instant::NEVER`] when off.
@@ -319,6 +366,8 @@ pub(crate) enum SendTimer {
 pub(crate) struct Timers {
     pub send: Instant,
     pub send_kind: SendTimer,
+    /// When the retransmission timer was last started (RFC 6298 5.1, 5.3), whichever timer stands in for it now.
+    pub rto_from: Instant,
     pub delayed_ack: Instant,
     pub fin_wait_2: Instant,
     /// When the oldest unacknowledged octet began to wait: last progress, or first sent.
@@ -341,6 +390,13 @@ pub struct Connection {
     pub(crate) rcv: Rcv,
     pub(crate) ts_offset: u32,
     pub(crate) rto: Rto,
+    pub(crate) rack: Rack,
+    /// The response to congestion that is under way.
+    pub(crate) episode: Option<Box<Episode>>,
+    /// SND.NXT when the present disorder began, while `DISORDER`.
+    pub(crate) disorder_at: Seq,
+    /// SND.NXT when the tail loss probe in flight was sent (RFC 8985 TLP.end_seq).
+    pub(crate) tlp_end: Option<Seq>,
     pub(crate) cc: Control,
     /// SND.NXT when the last recovery began (RFC 6582, 6675).
     pub(crate) recover: Seq,
@@ -369,6 +425,10 @@ pub struct Connection {
     /// Largest segment that the peer acknowledged.
     pub(crate) proven_mss: u16,
     pub(crate) retransmits: u32,
+    /// Segments delivered, the SYN included.
+    pub(crate) delivered: u32,
+    /// D-SACKs received.
+    pub(crate) dsacks: u32,
     /// User timeout in milliseconds; 0: the retry limits; `u32::MAX`: never.
     pub(crate) user_timeout: u32,
     /// Ends of records in the text that was never sent: no segment goes beyond one. `None`: there are none.
@@ -380,7 +440,7 @@ pub struct Connection {
 }
 
 // There may be millions: whoever makes one larger does so on purpose.
-const _: () = assert!(size_of::<Connection>() <= 480);
+const _: () = assert!(size_of::<Connection>() <= 616);
 
 /// What keepalive watches (RFC 9293 3.8.4).
 #[derive(Clone, Debug)]
@@ -476,6 +536,10 @@ impl Connection {
             },
             ts_offset,
             rto: Rto::default(),
+            rack: Rack::default(),
+            episode: None,
+            disorder_at: iss,
+            tlp_end: None,
             cc: Control::new(cfg.congestion_control, u32::from(peer_mss)),
             recover: iss,
             limited_until: iss,
@@ -483,6 +547,7 @@ impl Connection {
             timers: Timers {
                 send: Instant::NEVER,
                 send_kind: SendTimer::Retransmit,
+                rto_from: cx.now,
                 delayed_ack: Instant::NEVER,
                 fin_wait_2: Instant::NEVER,
                 stalled_since: cx.now,
@@ -506,6 +571,8 @@ impl Connection {
             claimed_mtu: 0,
             proven_mss: 0,
             retransmits: 0,
+            delivered: 0,
+            dsacks: 0,
             user_timeout: 0,
             records: None,
             linger: None,

@@ -22,6 +22,8 @@ pub enum Why {
     Timeout,
     /// Again, because later segments arrived and this one did not (RFC 5681 3.2, RFC 6675).
     FastRetransmit,
+    /// Tail loss probe: something new, or the last segment again (RFC 8985 7.3).
+    TailLossProbe,
     /// Zero-window probe (RFC 9293 3.8.6.1).
     WindowProbe,
     /// Keepalive probe (RFC 9293 3.8.4).
@@ -46,6 +48,10 @@ pub enum Why {
 pub enum TimerKind {
     /// Retransmission (RFC 6298).
     Retransmit,
+    /// Tail loss probe (RFC 8985 7.2).
+    TailLossProbe,
+    /// Reordering: what was not delivered by now is lost (RFC 8985 6.2).
+    Reordering,
     /// Zero-window probe (RFC 9293 3.8.6.1).
     Persist,
     /// Sender's silly-window override (RFC 9293 3.8.6.2.1).
@@ -94,6 +100,8 @@ pub enum Event<'a> {
     Timer(TimerKind),
     /// Something that the application may want to know and that changes no state (RFC 9293 3.9.1.8).
     SoftError(SoftError),
+    /// What was taken for loss was none: the congestion window is back (RFC 4015, 3708, 5682).
+    Undone,
     /// The record is gone.
     Closed(CloseReason),
 }

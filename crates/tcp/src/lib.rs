@@ -30,7 +30,7 @@ pub mod timewait;
 
 pub use bytes::Pool;
 pub use config::{Config, Keepalive, Quirks};
-pub use connection::{Connection, Info, Readiness, Shutdown, Transmit, TxLimits, Verdict, reset_for};
+pub use connection::{Connection, Info, Phase, Readiness, Shutdown, Transmit, TxLimits, Verdict, reset_for};
 pub use cx::{Counters, Cx};
 pub use error::{CloseReason, ReadError, SoftError, WriteError};
 pub use event::{Event, Probe, TimerKind, Why};

@@ -1,3 +1,6 @@
-//! Retransmission: when (RTO) and what (the sent log says; RFC 6298, 5681, 6582, 6675).
+//! Retransmission: when (RTO, RACK) and how much (PRR); what is lost, the sent log says.
 
+pub mod episode;
+pub mod prr;
+pub mod rack;
 pub mod rto;

@@ -53,7 +53,7 @@ impl Preset {
             let text = self.snd_nxt.since(self.iss + 1);
             if text > 0 {
                 c.send.write(cx.pool, &alloc::vec![0; text as usize], u32::MAX);
-                c.log.push(self.iss + 1, text, cx.now);
+                c.log.push(self.iss + 1, text, c.snd.mss, cx.now);
             }
             return c;
         }
@@ -92,7 +92,7 @@ impl Preset {
             let text = flight - u32::from(self.fin_sent);
             let zeros = alloc::vec![0; text as usize];
             c.send.write(cx.pool, &zeros, u32::MAX);
-            c.log.push(self.snd_una, flight, cx.now);
+            c.log.push(self.snd_una, flight, c.snd.mss, cx.now);
             c.restart_send_timer(cx);
         } else {
             c.timers.send = Instant::NEVER;

@@ -1,19 +1,40 @@
-//! Step five: what an acceptable ACK field does (RFC 9293 3.10.7.4, RFC 5681, 6582, 6675).
+//! Step five: what an acceptable ACK field does (RFC 9293 3.10.7.4).
 
 use core::time::Duration;
 
-use synfin_wire::{Instant, Segment, Seq};
+use synfin_wire::{SackBlock, Segment, Seq};
 
 use super::{Bits, Connection, SendTimer, Verdict};
 use crate::Cx;
-use crate::cc::{Ack, Congestion, Limit};
+use crate::cc::{Ack, Limit};
 use crate::config::Quirks;
 use crate::error::CloseReason;
-use crate::send::log::DUP_THRESH;
+use crate::recovery::rack::Echo;
+use crate::send::log::Delivery;
 use crate::state::{State, Trigger};
 
 /// A timestamp echo older than this is taken for a forgery rather than a sample.
 const ECHO_LIMIT_MS: u32 = 120_000;
+
+/// What an ACK field and its SACK blocks say about what is in flight.
+pub(super) struct News {
+    /// SEG.ACK
+    pub ack: Seq,
+    /// SND.UNA moved.
+    pub advanced: bool,
+    /// What arrived at the peer.
+    pub delivery: Delivery,
+    /// Without SACK: a duplicate ACK (RFC 5681 2).
+    pub duplicate: bool,
+    /// A range that arrived twice (RFC 2883).
+    pub dsack: Option<SackBlock>,
+    /// The timestamp that the segment echoes.
+    pub echo: Option<Echo>,
+    /// Round-trip time, if this acknowledgement gave one.
+    pub rtt: Option<Duration>,
+    /// What limited the sender when the acknowledged octets were sent.
+    pub limit: Limit,
+}
 
 impl Connection {
     /// Our SYN was acknowledged: the connection opens.
@@ -22,9 +43,14 @@ impl Connection {
         self.bits.clear(Bits::SYN_DUE);
         self.snd.una = self.iss + 1;
         self.snd.wl2 = ack;
+        self.delivered = 1;
         let mss = u32::from(self.snd.mss);
+        let rtt = cx.now.since(self.timers.stalled_since);
         if self.syn_retries == 0 {
-            self.rto.sample(cx.now.since(self.timers.stalled_since));
+            // A record made from a SYN cookie knows of no time.
+            if !rtt.is_zero() {
+                self.take_sample(cx, rtt);
+            }
         } else {
             self.rto.after_syn_timeout();
         }
@@ -38,7 +64,7 @@ impl Connection {
         }
         let past_syn = ack.since(self.iss + 1);
         if past_syn > 0 {
-            self.advance_una(cx, ack);
+            self.advance_una(cx, ack, &mut Delivery::default());
         }
         self.restart_send_timer(cx);
     }
@@ -52,13 +78,8 @@ impl Connection {
         if !self.syn_acked() && ack.after(una) {
             // FIN_WAIT_1 entered from a crossing SYN_RCVD: the SYN is acknowledged first.
             self.take_ack_of_syn(cx, ack);
-        } else if ack.after(una) {
-            self.sample_rtt_and_advance(cx, seg, ack);
-        } else if ack == una {
-            self.count_duplicate(cx, seg, wnd);
-        }
-        if self.bits.has(Bits::SACK_OK) && seg.opts.has_sack() {
-            self.take_sack(cx, seg);
+        } else if let Some(news) = self.gather(cx, seg, ack, wnd) {
+            self.digest(cx, &news);
         }
         if opened {
             self.window_opened(cx);
@@ -112,178 +133,173 @@ impl Connection {
     fn window_opened(&mut self, cx: &mut Cx<'_>) {
         self.bits.clear(Bits::PROBE_DUE);
         // The peer answered every probe: they are no tries of what is sent now (RFC 9293 MUST-37, RFC 6298 5.5).
-        self.rto.answered();
+        self.rto.forgive();
         if self.bits.take(Bits::PROBED) && !self.log.is_empty() {
             // What was probed with, or shrunk away, was refused: it goes again with what follows.
             self.log.mark_all_lost();
             self.bits.set(Bits::RETRANSMIT_NOW);
         }
-        self.timers.send_kind = SendTimer::Retransmit;
-        self.timers.send =
-            if self.log.is_empty() { Instant::NEVER } else { cx.now + self.rto.current(cx.cfg) };
+        self.restart_send_timer(cx);
     }
 
-    /// RTT sample (RFC 6298 3, RFC 7323 4.1), congestion window, SND.UNA.
-    fn sample_rtt_and_advance(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, ack: Seq) {
+    /// Takes from the log what the segment acknowledges. `None`: it is no news at all.
+    fn gather(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, ack: Seq, wnd_before: u32) -> Option<News> {
         let una = self.snd.una;
-        let acked = ack.since(una);
-        let mss = u32::from(self.snd.mss);
-        if acked >= mss {
+        let advanced = ack.after(una);
+        let sack = self.bits.has(Bits::SACK_OK) && seg.opts.has_sack();
+        if !advanced && !sack && self.log.is_empty() {
+            return None;
+        }
+        let echo = seg.opts.ts.filter(|ts| self.bits.has(Bits::TS_OK) && ts.ecr != 0);
+        let echo = echo.map(|ts| Echo { ecr: ts.ecr, offset: self.ts_offset });
+        let mut news = News {
+            ack,
+            advanced,
+            delivery: Delivery::default(),
+            duplicate: false,
+            dsack: None,
+            echo,
+            rtt: None,
+            limit: if una.before(self.limited_until) { Limit::Cwnd } else { Limit::Other },
+        };
+        let fack = self.log.fack();
+        if advanced {
+            self.advance_una(cx, ack, &mut news.delivery);
+            news.rtt = self.round_trip(cx, &news);
+        }
+        if sack {
+            news.dsack = self.take_sack(seg, una, &mut news.delivery);
+        } else if !advanced {
+            news.duplicate = self.count_duplicate(seg, wnd_before, &mut news.delivery);
+        }
+        if let (Some(start), Some(fack)) = (news.delivery.lowest_once, fack)
+            && start.before(fack)
+        {
+            self.rack.reordered(start, fack, u32::from(self.snd.mss));
+        }
+        Some(news)
+    }
+
+    /// Moves SND.UNA.
+    fn advance_una(&mut self, cx: &mut Cx<'_>, ack: Seq, delivery: &mut Delivery) {
+        let acked = ack.since(self.snd.una);
+        if acked >= u32::from(self.snd.mss) {
             self.proven_mss = self.proven_mss.max(self.snd.mss);
         }
-        if self.claimed_mtu != 0 {
-            // Progress disproves the claim that our segments are too big (RFC 5927 7.2).
-            self.claimed_mtu = 0;
-        }
-        let sent = self.advance_una(cx, ack);
-        // One sample per round trip keeps RFC 6298's gains meaningful (RFC 7323 4.1).
-        if ack.at_or_after(self.sample_at) {
-            let rtt = match sent {
-                Some(sent) => Some(cx.now.since(sent)),
-                None if self.bits.has(Bits::TS_OK) => seg.opts.ts.and_then(|ts| {
-                    let age = self.ts_now(cx.now).wrapping_sub(ts.ecr);
-                    (ts.ecr != 0 && age < ECHO_LIMIT_MS).then(|| Duration::from_millis(u64::from(age.max(1))))
-                }),
-                None => None,
-            };
-            if let Some(rtt) = rtt {
-                self.rto.sample(rtt);
-                self.sample_at = self.snd.nxt;
-            }
-        }
-        self.restart_send_timer(cx);
-        if self.bits.has(Bits::RECOVERY) || self.bits.has(Bits::LOSS) {
-            if ack.at_or_after(self.recover) {
-                if self.bits.take(Bits::RECOVERY) {
-                    self.end_of_recovery(mss);
-                }
-                self.bits.clear(Bits::LOSS);
-                self.dup_acks = 0;
-            } else if self.bits.has(Bits::RECOVERY) {
-                if !self.bits.has(Bits::SACK_OK) {
-                    // Partial ACK: the next hole is lost too (RFC 6582 3.2 step 3).
-                    self.log.mark_first_lost(mss);
-                }
-                self.bits.set(Bits::RETRANSMIT_NOW);
-            } else {
-                self.grow(cx, acked, Limit::Cwnd);
-            }
-            return;
-        }
-        self.dup_acks = 0;
-        let limit = if una.before(self.limited_until) { Limit::Cwnd } else { Limit::Other };
-        self.grow(cx, acked, limit);
-    }
-
-    /// Tells the rule of the window about newly acknowledged octets.
-    fn grow(&mut self, cx: &Cx<'_>, acked: u32, limit: Limit) {
-        let mss = u32::from(self.snd.mss);
-        // RFC 3465 2.3: one segment per ACK in the slow start that follows a timeout.
-        let after_timeout = self.bits.has(Bits::AFTER_TIMEOUT) && self.cc.window.slow_start();
-        if !after_timeout {
-            self.bits.clear(Bits::AFTER_TIMEOUT);
-        }
-        let most = if after_timeout { 1 } else { u32::from(cx.cfg.slow_start_limit) };
-        self.cc.on_ack(&Ack {
-            now: cx.now,
-            acked,
-            most: most.saturating_mul(mss),
-            mss,
-            limit,
-            rtt: None,
-            srtt: self.rto.srtt(),
-            min_rtt: Duration::ZERO,
-            una: self.snd.una,
-            nxt: self.snd.nxt,
-            flight: self.log.flight(),
-            rate: None,
-        });
-    }
-
-    /// Recovery is over: no burst (RFC 6582 3.2 step 3, first option).
-    fn end_of_recovery(&mut self, mss: u32) {
-        let w = &mut self.cc.window;
-        w.cwnd = w.ssthresh.min(self.log.flight().max(mss).saturating_add(mss)).max(mss);
-    }
-
-    /// Moves SND.UNA; returns when the newest acknowledged octets were sent, if they were sent once.
-    fn advance_una(&mut self, cx: &mut Cx<'_>, ack: Seq) -> Option<Instant> {
+        // Progress disproves the claim that our segments are too big (RFC 5927 7.2).
+        self.claimed_mtu = 0;
         let fin = self.bits.has(Bits::FIN_SENT) && ack == self.snd.nxt;
-        let octets = ack.since(self.snd.una) - u32::from(fin);
+        let octets = acked - u32::from(fin);
         self.send.acked(cx.pool, octets);
         // With the FIN: what the peer sent before it saw the FIN is no forgery.
-        self.snd.acked = self.snd.acked.saturating_add(octets + u32::from(fin));
+        self.snd.acked = self.snd.acked.saturating_add(acked);
         self.snd.una = ack;
         if self.bits.has(Bits::URG_SENDING) && ack.at_or_after(self.snd.up) {
             self.bits.clear(Bits::URG_SENDING);
         }
         self.timers.stalled_since = cx.now;
         self.bits.clear(Bits::STARVED);
-        self.rto.answered();
-        self.log.ack(ack).sent
+        if self.timers.send_kind == SendTimer::Persist {
+            // A closed window doubled the interval, not the path.
+            self.rto.forgive();
+        } else {
+            self.rto.answered();
+        }
+        self.log.ack(ack, delivery);
     }
 
-    /// RFC 6298 5.2, 5.3.
-    pub(crate) fn restart_send_timer(&mut self, cx: &Cx<'_>) {
-        self.timers.send_kind = if self.snd.wnd == 0 { SendTimer::Persist } else { SendTimer::Retransmit };
-        self.timers.send =
-            if self.log.is_empty() { Instant::NEVER } else { cx.now + self.rto.current(cx.cfg) };
+    /// The round-trip time of an acknowledgement that moved SND.UNA (RFC 6298 3, RFC 7323 4.1).
+    fn round_trip(&mut self, cx: &Cx<'_>, news: &News) -> Option<Duration> {
+        let rtt = match news.delivery.sample {
+            Some(sent) => cx.now.since(sent),
+            None => {
+                let age = self.ts_now(cx.now).wrapping_sub(news.echo?.ecr);
+                (age < ECHO_LIMIT_MS).then(|| Duration::from_millis(u64::from(age.max(1))))?
+            }
+        };
+        self.rack.sample(rtt, cx.now);
+        // One sample per round trip keeps RFC 6298's gains meaningful (RFC 7323 4.1).
+        if news.ack.at_or_after(self.sample_at) {
+            self.take_sample(cx, rtt);
+            self.sample_at = self.snd.nxt;
+        }
+        Some(rtt)
     }
 
-    /// RFC 5681 2: a duplicate ACK brings no text, no flags, no window change, and something is in flight.
-    fn count_duplicate(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>, wnd_before: u32) {
+    fn take_sample(&mut self, cx: &Cx<'_>, rtt: Duration) {
+        self.rto.sample(rtt);
+        self.rack.sample(rtt, cx.now);
+        self.bits.set(Bits::SAMPLED);
+    }
+
+    /// RFC 5681 2: a duplicate ACK brings no text, no flags, no window change, and something is in flight. Without SACK
+    /// only: with it, what arrived is told.
+    fn count_duplicate(&mut self, seg: &Segment<'_>, wnd_before: u32, delivery: &mut Delivery) -> bool {
         let pure = seg.seq_len() == 0 && u32::from(seg.wnd) << self.snd.wscale == wnd_before;
         if !pure || self.log.is_empty() || self.bits.has(Bits::SACK_OK) || self.snd.wnd == 0 {
-            return;
+            return false;
         }
-        let mss = u32::from(self.snd.mss);
         self.dup_acks = self.dup_acks.saturating_add(1);
         // Forged duplicates inflate no further than what was in flight when recovery began (RFC 5681 3.2 step 4).
         let recovering = self.bits.has(Bits::RECOVERY);
         let most = if recovering { self.recover.since(self.snd.una) } else { self.log.flight() };
-        self.log.count_dup_ack(mss, most);
-        // RFC 6582 3.2 step 2: not for duplicates of what an earlier recovery or timeout already repeated.
-        if u32::from(self.dup_acks) >= DUP_THRESH && self.snd.una.at_or_after(self.recover) {
-            self.enter_recovery(cx);
-        }
+        delivery.octets += self.log.count_dup_ack(u32::from(self.snd.mss), most);
+        true
     }
 
-    /// Scoreboard (RFC 6675 4, 5). Blocks that were never possible are ignored.
-    fn take_sack(&mut self, cx: &mut Cx<'_>, seg: &Segment<'_>) {
-        let mut fresh = 0;
-        for b in seg.opts.sack() {
-            let known = b.left.before(b.right)
-                && b.left.at_or_after(self.snd.una)
-                && b.right.at_or_before(self.snd.nxt);
-            if known {
-                fresh += self.log.sack(b);
+    /// SACK blocks into the log; blocks that were never possible are ignored. Returns a D-SACK (RFC 2883 4). `una` is
+    /// SND.UNA from before this segment.
+    fn take_sack(&mut self, seg: &Segment<'_>, una: Seq, delivery: &mut Delivery) -> Option<SackBlock> {
+        let mut blocks = seg.opts.sack().filter(|b| b.left.before(b.right));
+        let mut dsack = None;
+        if let Some(first) = blocks.clone().next() {
+            let second = seg.opts.sack().nth(1);
+            let inside =
+                second.is_some_and(|s| first.left.at_or_after(s.left) && first.right.at_or_before(s.right));
+            let old = first.right.at_or_before(self.snd.una) && first.right.after(self.ack_floor());
+            if old || (inside && first.right.at_or_before(self.snd.nxt)) {
+                dsack = blocks.next();
+                self.dsacks = self.dsacks.saturating_add(1);
+                if old
+                    && first.right.at_or_before(una)
+                    && let Some(e) = &mut self.episode
+                    && first.right.after(e.start)
+                {
+                    e.duplicate(first.right.since(first.left).div_ceil(u32::from(self.snd.mss)));
+                }
             }
         }
-        if fresh == 0 {
-            return;
+        for b in blocks {
+            if b.left.at_or_after(self.snd.una) && b.right.at_or_before(self.snd.nxt) {
+                self.log.sack(b, delivery);
+            }
         }
-        self.dup_acks = self.dup_acks.saturating_add(1);
-        if self.bits.has(Bits::LOSS) {
-            return;
-        }
-        let lost = self.log.mark_lost_below_sacked(u32::from(self.snd.mss));
-        if !self.bits.has(Bits::RECOVERY) && (lost || u32::from(self.dup_acks) >= DUP_THRESH) {
-            self.enter_recovery(cx);
-        }
+        dsack
     }
 
-    /// Fast retransmit and fast recovery begin (RFC 5681 3.2 steps 2, 3; RFC 6675 5 step 4).
-    fn enter_recovery(&mut self, cx: &mut Cx<'_>) {
-        if self.bits.has(Bits::RECOVERY) || self.bits.has(Bits::LOSS) {
-            return;
-        }
+    /// Tells the rule of the window about newly delivered octets.
+    pub(super) fn grow(&mut self, cx: &Cx<'_>, news: &News) {
         let mss = u32::from(self.snd.mss);
-        self.cc.on_congestion(Congestion::Loss, self.log.flight(), mss, cx.now);
-        self.cc.window.cwnd = self.cc.window.ssthresh;
-        self.recover = self.snd.nxt;
-        self.log.mark_first_lost(mss);
-        self.bits.set(Bits::RECOVERY);
-        self.bits.set(Bits::RETRANSMIT_NOW);
-        self.restart_send_timer(cx);
+        // RFC 3465 2.3: one segment per ACK in the slow start that follows a timeout.
+        let after_timeout = self.bits.has(Bits::AFTER_TIMEOUT) && self.cc.window.slow_start();
+        if !after_timeout {
+            self.bits.clear(Bits::AFTER_TIMEOUT);
+        }
+        let limit = u32::from(cx.cfg.slow_start_limit);
+        let most = if after_timeout && limit != u32::from(u8::MAX) { 1 } else { limit };
+        self.cc.on_ack(&Ack {
+            now: cx.now,
+            acked: news.delivery.octets,
+            most: most.saturating_mul(mss),
+            mss,
+            limit: if self.bits.has(Bits::LOSS) { Limit::Cwnd } else { news.limit },
+            rtt: news.rtt,
+            srtt: self.rto.srtt(),
+            min_rtt: self.rack.min_rtt(),
+            una: self.snd.una,
+            nxt: self.snd.nxt,
+            flight: self.log.flight(),
+            rate: None,
+        });
     }
 }

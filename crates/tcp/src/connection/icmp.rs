@@ -84,7 +84,11 @@ impl Connection {
     pub(super) fn apply_claimed_mtu(&mut self, cx: &Cx<'_>) {
         let mtu = u32::from(core::mem::take(&mut self.claimed_mtu));
         let Some(mss) = mtu.checked_sub(self.headers()).filter(|m| *m > 0) else { return };
+        let before = u64::from(self.snd.mss.max(1));
         self.set_mss(mss as u16, cx.cfg);
+        // RFC 5681 3.1: the window stays the same number of segments.
+        let w = &mut self.cc.window;
+        w.cwnd = (u64::from(w.cwnd) * u64::from(self.snd.mss) / before) as u32;
         self.proven_mss = 0;
         if self.bits.has(Bits::CONNECTED) {
             self.log.mark_all_lost();

@@ -423,15 +423,14 @@ impl Connection {
 
     /// Fifth, range of SEG.ACK (RFC 5961 5).
     fn check_ack_range(&mut self, cx: &mut Cx<'_>, ack: Seq) -> Option<Verdict> {
-        if ack.before(self.ack_floor()) {
-            self.challenge(cx);
-            return Some(self.drop_segment(cx, DropReason::AckTooOld));
+        let floor = self.ack_floor();
+        // Positively: a number half the space away is neither before nor after anything.
+        if ack.since(floor) <= self.snd.nxt.since(floor) {
+            return None;
         }
-        if ack.after(self.snd.nxt) {
-            self.challenge(cx);
-            return Some(self.drop_segment(cx, DropReason::AckTooNew));
-        }
-        None
+        self.challenge(cx);
+        let old = ack.before(floor);
+        Some(self.drop_segment(cx, if old { DropReason::AckTooOld } else { DropReason::AckTooNew }))
     }
 
     /// Cuts text and FIN to the window. `text_at` is the number of the first text octet.

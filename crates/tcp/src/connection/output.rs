@@ -21,7 +21,8 @@ impl Connection {
     /// Whether [`Connection::poll_transmit`] may have something; cheap.
     #[inline]
     pub fn wants_transmit(&self) -> bool {
-        let due = Bits::ACK_NOW.0 | Bits::SYN_DUE.0 | Bits::PROBE_DUE.0 | Bits::KEEPALIVE_DUE.0;
+        let due =
+            Bits::ACK_NOW.0 | Bits::SYN_DUE.0 | Bits::PROBE_DUE.0 | Bits::KEEPALIVE_DUE.0 | Bits::TLP_DUE.0;
         self.bits.0 & due != 0
             || (self.bits.has(Bits::CONNECTED) && self.has_unsent())
             || self.bits.has(Bits::RETRANSMIT_NOW)
@@ -50,6 +51,7 @@ impl Connection {
         let plan = if self.bits.has(Bits::CONNECTED) {
             self.plan_retransmit(cx, seg_max, lim)
                 .or_else(|| self.plan_probe(cx))
+                .or_else(|| self.plan_tail_probe(cx, seg_max))
                 .or_else(|| self.plan_new(cx, seg_max, lim))
         } else {
             None
@@ -118,6 +120,9 @@ impl Connection {
             self.bits.clear(Bits::RETRANSMIT_NOW);
             return None;
         };
+        if self.bits.has(Bits::NEW_FIRST) {
+            return None;
+        }
         // RFC 9293 SHLD-16: what lies inside the window; beyond it the probes take over.
         let room = self.window_right().dist(seq).max(0) as u32;
         let forced = self.bits.has(Bits::RETRANSMIT_NOW);
@@ -141,12 +146,16 @@ impl Connection {
             self.bits.set(Bits::FIN_SENT);
         }
         self.snd.nxt = self.snd.nxt.later(seq + taken);
-        self.log.retransmitted(seq, taken, cx.now);
+        self.log.retransmitted(seq, taken, seg_max as u16, cx.now);
         self.bits.clear(Bits::RETRANSMIT_NOW);
-        self.retransmits = self.retransmits.saturating_add(1);
-        cx.counters.retransmits += 1;
-        if self.timers.send.is_never() {
-            self.restart_send_timer(cx);
+        self.count_retransmission(cx, taken, seg_max);
+        if let Some(e) = &mut self.episode {
+            e.repeat(taken.div_ceil(seg_max), cx.now);
+        }
+        if self.timers.send.is_never() || seq == self.snd.una {
+            self.timers.rto_from = cx.now;
+            let reorder_at = (self.timers.send_kind == SendTimer::Reordering).then_some(self.timers.send);
+            self.arm_send_timer(cx, reorder_at);
         }
         let why = if self.bits.has(Bits::RECOVERY) { Why::FastRetransmit } else { Why::Timeout };
         Some(Plan { seq, len: text, fin, why })
@@ -175,7 +184,7 @@ impl Connection {
         let seq = self.snd.una;
         let fin = seq == self.queue_end();
         if self.log.is_empty() {
-            self.log.push(seq, 1, cx.now);
+            self.log.push(seq, 1, 1, cx.now);
             self.snd.nxt = seq + 1;
             if fin {
                 self.bits.set(Bits::FIN_SENT);
@@ -239,24 +248,64 @@ impl Connection {
             self.wait_for_window(cx, 0);
             return None;
         }
+        self.commit_new(cx, seg_max, len, fin);
+        Some(Plan { seq, len, fin, why: Why::New })
+    }
+
+    /// `len` octets at SND.NXT, and FIN, go out for the first time.
+    fn commit_new(&mut self, cx: &mut Cx<'_>, seg_max: u32, len: u32, fin: bool) {
         if self.log.is_empty() {
             self.timers.stalled_since = cx.now;
         }
-        self.log.push(seq, len + u32::from(fin), cx.now);
-        self.snd.nxt = end + u32::from(fin);
-        if !full {
-            self.snd.small = end;
+        let taken = len + u32::from(fin);
+        self.log.push(self.snd.nxt, taken, seg_max as u16, cx.now);
+        self.snd.nxt += taken;
+        if len < seg_max {
+            self.snd.small = self.snd.nxt - u32::from(fin);
         }
         self.note_window_use(seg_max);
         if fin {
             self.bits.set(Bits::FIN_SENT);
         }
-        if self.timers.send.is_never() || self.timers.send_kind != SendTimer::Retransmit {
-            // RFC 6298 5.1
-            self.timers.send_kind = SendTimer::Retransmit;
-            self.timers.send = cx.now + self.rto.current(cx.cfg);
+        match self.timers.send_kind {
+            // RFC 6298 5.1: started if it does not run.
+            _ if self.timers.send.is_never() => self.restart_send_timer(cx),
+            SendTimer::Persist | SendTimer::SwsOverride => self.restart_send_timer(cx),
+            // RFC 8985 7.2: the probe waits for what was sent last.
+            SendTimer::TailProbe => self.arm_send_timer(cx, None),
+            SendTimer::Retransmit | SendTimer::Reordering => {}
         }
-        Some(Plan { seq, len, fin, why: Why::New })
+    }
+
+    fn count_retransmission(&mut self, cx: &mut Cx<'_>, octets: u32, seg_max: u32) {
+        let segments = octets.div_ceil(seg_max.max(1)).max(1);
+        self.retransmits = self.retransmits.saturating_add(segments);
+        cx.counters.retransmits += u64::from(segments);
+    }
+
+    /// RFC 8985 7.3: a new segment if one fits the peer's window, whatever cwnd says; else the last one again.
+    fn plan_tail_probe(&mut self, cx: &mut Cx<'_>, seg_max: u32) -> Option<Plan> {
+        if !self.bits.take(Bits::TLP_DUE) || self.log.is_empty() {
+            return None;
+        }
+        let why = Why::TailLossProbe;
+        let unsent = self.unsent();
+        let len = unsent.min(seg_max).min(self.record_left());
+        let usable = self.window_right().dist(self.snd.nxt).max(0) as u32;
+        if len > 0 && len <= usable {
+            let seq = self.snd.nxt;
+            let fin = self.fin_pending() && len == unsent && self.fin_may_ride(seq + len);
+            self.commit_new(cx, seg_max, len, fin);
+            self.bits.clear(Bits::TLP_AGAIN);
+            self.tlp_end = Some(self.snd.nxt);
+            return Some(Plan { seq, len, fin, why });
+        }
+        let (seq, taken) = self.log.last_again(seg_max, cx.now)?;
+        self.count_retransmission(cx, taken, seg_max);
+        self.bits.set(Bits::TLP_AGAIN);
+        self.tlp_end = Some(self.snd.nxt);
+        let fin = self.bits.has(Bits::FIN_SENT);
+        Some(Plan { seq, len: taken - u32::from(fin), fin, why })
     }
 
     /// What is in flight now fills the congestion window, or half of it while it doubles: its acknowledgements may open
@@ -369,6 +418,9 @@ impl Connection {
         if len > 0 || fin {
             self.timers.last_sent = cx.now;
             self.pace.on_answer(cx.now);
+            if let Some(e) = &mut self.episode {
+                e.prr.sent(len + u32::from(fin));
+            }
         }
         let gso = if len > seg_max { seg_max as u16 } else { 0 };
         cx.emit(&self.tuple, || Event::Sent { head: &head, len, gso, why });

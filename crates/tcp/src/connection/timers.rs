@@ -57,7 +57,7 @@ impl Connection {
             return self.end(cx, Trigger::Timeout, CloseReason::FinWait2Expired);
         }
         if self.timers.send <= cx.now {
-            if self.timers.send_kind == SendTimer::Retransmit
+            if self.timers.send_kind != SendTimer::SwsOverride
                 && self.bits.has(Bits::CONNECTED)
                 && self.syn_acked()
                 && self.snd.wnd == 0
@@ -68,6 +68,14 @@ impl Connection {
             let verdict = match self.timers.send_kind {
                 SendTimer::Retransmit => self.on_retransmission_timeout(cx),
                 SendTimer::Persist => self.on_persist(cx),
+                SendTimer::TailProbe => {
+                    self.on_tail_probe_timeout(cx);
+                    Verdict::Keep
+                }
+                SendTimer::Reordering => {
+                    self.on_reordering_timeout(cx);
+                    Verdict::Keep
+                }
                 SendTimer::SwsOverride => {
                     cx.emit(&self.tuple, || Event::Timer(TimerKind::SwsOverride));
                     self.timers.send = Instant::NEVER;
@@ -130,7 +138,7 @@ impl Connection {
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Retransmit));
         cx.counters.timeouts += 1;
         let open = self.bits.has(Bits::CONNECTED);
-        let tries = if open { self.rto.backoff() } else { self.syn_retries };
+        let tries = if open { self.rto.tries() } else { self.syn_retries };
         if self.tries_exhausted(cx, tries, open) {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
         }
@@ -138,8 +146,9 @@ impl Connection {
             self.soft_error = Some(SoftError::Retransmitting);
             cx.emit(&self.tuple, || Event::SoftError(SoftError::Retransmitting));
         }
-        let first = self.rto.backoff() == 0;
+        let first = self.rto.tries() == 0;
         self.rto.back_off();
+        self.timers.rto_from = cx.now;
         self.timers.send = cx.now + self.rto.current(cx.cfg);
         if !open {
             self.syn_retries = self.syn_retries.saturating_add(1);
@@ -151,14 +160,7 @@ impl Connection {
             self.bits.set(Bits::SYN_DUE);
         }
         self.apply_claimed_mtu(cx);
-        self.cc.on_timeout(self.log.flight(), u32::from(self.snd.mss), first, cx.now);
-        self.bits.set(Bits::AFTER_TIMEOUT);
-        self.recover = self.snd.nxt;
-        self.log.mark_all_lost();
-        self.dup_acks = 0;
-        self.bits.clear(Bits::RECOVERY);
-        self.bits.set(Bits::LOSS);
-        self.bits.set(Bits::RETRANSMIT_NOW);
+        self.enter_loss(cx, first);
         Verdict::Keep
     }
 

@@ -36,7 +36,7 @@ impl Connection {
     /// not more than the segments seen so far have earned.
     fn selected_window(&mut self) -> u32 {
         let full = self.rcv.limit;
-        let segment = u32::from(self.pace.segment.max(1)).min(full);
+        let segment = u32::from(self.pace.segment).min(full).max(1);
         let mut free = full.saturating_sub(self.recv.readable());
         let unit = 1_u32 << self.rcv.wscale;
         if free < full / 2 {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use synfin_wire::time::nanos;
 
-use crate::Config;
+use crate::{Config, Quirks};
 
 /// Clock granularity G: the lower bound of the variance term, in microseconds.
 const G: u32 = 1_000;
@@ -18,7 +18,10 @@ pub struct Rto {
     rttvar4: u32,
     /// Lower bound for text after a SYN that timed out (RFC 6298 5.7), in milliseconds; until the first sample.
     floor_ms: u16,
+    /// Doublings of the timeout, kept until a sample (RFC 6298 5.5, 5.7; Karn).
     backoff: u8,
+    /// Timeouts since something was last acknowledged.
+    tries: u8,
 }
 
 fn micros(d: Duration) -> u32 {
@@ -39,6 +42,7 @@ impl Rto {
             self.srtt8 = self.srtt8 - self.srtt8 / 8 + r;
         }
         self.floor_ms = 0;
+        self.backoff = 0;
     }
 
     /// SRTT; zero before the first sample.
@@ -60,7 +64,8 @@ impl Rto {
         let rto = if self.srtt8 == 0 {
             nanos(cfg.rto_initial)
         } else {
-            (u64::from(self.srtt8 / 8) + u64::from(self.rttvar4.max(G))) * 1_000
+            let least = if cfg.quirks.has(Quirks::RTO_MIN_BOUNDS_VARIANCE) { micros(cfg.rto_min) } else { G };
+            (u64::from(self.srtt8 / 8) + u64::from(self.rttvar4.max(least))) * 1_000
         };
         rto.max(nanos(cfg.rto_min)).max(u64::from(self.floor_ms) * 1_000_000).min(nanos(cfg.rto_max))
     }
@@ -75,21 +80,33 @@ impl Rto {
     /// A timeout happened (RFC 6298 5.5).
     pub fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);
+        self.tries = self.tries.saturating_add(1);
     }
 
-    /// New octets were acknowledged: the path answers again.
+    /// New octets were acknowledged: the path answers again. The timeout stays doubled until a sample (Karn).
     pub fn answered(&mut self) {
+        self.tries = 0;
+    }
+
+    /// What doubled the timeout says nothing about the path.
+    pub fn forgive(&mut self) {
+        self.tries = 0;
         self.backoff = 0;
     }
 
-    /// Timeouts in a row.
+    /// Timeouts in a row that nothing answered.
+    pub fn tries(&self) -> u8 {
+        self.tries
+    }
+
+    /// How often the timeout is doubled.
     pub fn backoff(&self) -> u8 {
         self.backoff
     }
 
     /// The SYN timed out: text starts with at least 3 s (RFC 6298 5.7).
     pub fn after_syn_timeout(&mut self) {
-        self.backoff = 0;
+        self.forgive();
         self.floor_ms = 3_000;
     }
 }

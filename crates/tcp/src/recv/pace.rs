@@ -220,7 +220,8 @@ impl Config {
     /// The largest window that a receive buffer of so many octets allows before anything was received: all of it, or
     /// half of it where overhead counts ([`Quirks::RECV_OVERHEAD`]).
     pub fn window_of(&self, buffer: u32) -> u32 {
-        if self.quirks.has(Quirks::RECV_OVERHEAD) { buffer / 2 } else { buffer }
+        let window = if self.quirks.has(Quirks::RECV_OVERHEAD) { buffer / 2 } else { buffer };
+        window.max(1)
     }
 
     /// The first window of a connection: what the buffer allows, in whole segments of `mss` octets where overhead counts.
@@ -239,7 +240,8 @@ pub(crate) fn window_for_segments(buffer: u32, len: u32, options: u32) -> u32 {
     const DESCRIPTION: u32 = 256;
     let memory = len.saturating_add(options + AROUND).checked_next_power_of_two().unwrap_or(u32::MAX);
     let ratio = (u64::from(len) << 8) / (u64::from(memory) + u64::from(DESCRIPTION));
-    ((u64::from(buffer) * ratio.clamp(1, 255)) >> 8) as u32
+    // Never none: what was offered none could never be filled and emptied.
+    ((u64::from(buffer) * ratio.clamp(1, 255)) >> 8).max(1) as u32
 }
 
 #[cfg(test)]

@@ -54,6 +54,10 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         rcv,
         ts_offset,
         rto,
+        rack,
+        episode,
+        disorder_at,
+        tlp_end,
         cc,
         recover,
         limited_until,
@@ -76,7 +80,9 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         closed,
         claimed_mtu,
         proven_mss,
-        retransmits: _, // a count
+        retransmits: _, // counts
+        delivered: _,
+        dsacks: _,
         user_timeout,
         linger,
         keepalive,
@@ -87,12 +93,18 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
     (state, bits, iss, irs, snd, ts_offset, recover, limited_until).hash(h);
     // Rules keep times and rates; the explorations use the one that keeps none but what it hashes here.
     cc.fingerprint(h);
-    (send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
+    (disorder_at, tlp_end, send_limit, dsack, dup_acks, probes, syn_retries, ttl, tos).hash(h);
     (closed, claimed_mtu, proven_mss, user_timeout, linger, records).hash(h);
     // Compared with these only, unless the RTO follows it.
     let most = cfg.r1.max(cfg.r2).max(cfg.orphan_retries);
-    let backoff = rto.backoff();
-    if constant_rto(cfg) { backoff.min(most) } else { backoff }.hash(h);
+    let tries = rto.tries();
+    if constant_rto(cfg) { tries.min(most) } else { tries }.hash(h);
+    if cfg.sack || !constant_rto(cfg) {
+        rack.fingerprint(now, h);
+    }
+    if let Some(e) = episode.as_deref() {
+        e.fingerprint(now, h);
+    }
     receive_space(rcv, c.bits.has(crate::connection::Bits::TS_OK), now, h);
     if !constant_rto(cfg) {
         (rto, sample_at).hash(h);
@@ -142,7 +154,10 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
 }
 
 fn times(t: &Timers, waits: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
-    let Timers { send, send_kind, delayed_ack, fin_wait_2, stalled_since, last_sent, next_ac } = t;
+    let Timers { send, send_kind, rto_from, delayed_ack, fin_wait_2, stalled_since, last_sent, next_ac } = t;
+    if !send.is_never() {
+        ago(*rto_from, now, cfg.rto_max).hash(h);
+    }
     (ahead(*send, now), send_kind, ahead(*delayed_ack, now), ahead(*fin_wait_2, now)).hash(h);
     if waits {
         ago(*stalled_since, now, if constant_rto(cfg) { STALL } else { Duration::MAX }).hash(h);
@@ -158,11 +173,30 @@ fn send_queue(q: &SendQueue, h: &mut impl Hasher) {
 }
 
 fn sent_log(log: &SentLog, now: Instant, cfg: &Config, h: &mut impl Hasher) {
-    let SentLog { entries, total, sacked, lost, dup_acked, lost_from } = log;
-    (entries.len(), total, sacked, lost, dup_acked, lost_from).hash(h);
-    for Entry { seq, len, sent, fate, retransmitted } in entries {
-        (seq, len, fate, retransmitted).hash(h);
-        if !constant_rto(cfg) {
+    let SentLog {
+        entries,
+        again,
+        total,
+        sacked,
+        lost,
+        dup_acked,
+        segments_sacked,
+        fack,
+        lost_from: _, // where to begin looking, not what is found
+        once_from: _,
+    } = log;
+    (entries.len(), total, sacked, lost, dup_acked, segments_sacked).hash(h);
+    if *sacked > 0 {
+        fack.hash(h);
+    }
+    // Which sendings came before which decides what is lost (RFC 8985), without SACK only what stands in the entries.
+    let timed = cfg.sack || !constant_rto(cfg);
+    if timed {
+        again.iter().for_each(|(seq, sent)| (seq, ago(*sent, now, Duration::MAX)).hash(h));
+    }
+    for Entry { seq, len, sent, mss, fate, retransmitted } in entries {
+        (seq, len, mss, fate, retransmitted).hash(h);
+        if timed {
             ago(*sent, now, Duration::MAX).hash(h);
         }
     }
