@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use synfin_tcp::cc::Choice;
 use synfin_tcp::{Config, Connection, Cx, Keepalive};
 use synfin_wire::{Addr, Endpoint, Seq, Tuple};
 
@@ -96,6 +97,8 @@ pub fn small() -> Config {
         timestamps: false,
         window_scaling: false,
         sack: false,
+        // No clock and no rate in its state: equal windows have equal futures.
+        congestion_control: Choice::Reno,
         ..Config::default()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use synfin_link::{Caps, RxFrame, RxMeta, TxMeta, TxSink};
 use synfin_net::{Census, Cidr, ConnId, FragLimits, ListenerId, More, Secrets, Stack, StackConfig};
+use synfin_tcp::cc::Choice;
 use synfin_tcp::{Config, Quirks, ReadError, State, Why};
 use synfin_wire::text::Line;
 use synfin_wire::{Addr, Endpoint, Flags, Instant, Seq, Tuple};
@@ -138,7 +139,8 @@ const QUIRKS: [Quirks; 8] = [
 pub fn tcp_config(u: &mut Input<'_>) -> Config {
     const SIZES: [u32; 8] = [262_144, 65_535, 65_536, 1, 100, 2000, 20_000, 1 << 20];
     let base = match u.below(10) {
-        0..7 => Config::default(),
+        0..5 => Config::default(),
+        5..7 => Config { congestion_control: Choice::Reno, ..Config::default() },
         7 => Config::linux(),
         _ => Config { quirks: u.pick(&QUIRKS).with(u.pick(&QUIRKS)), ..Config::default() },
     };

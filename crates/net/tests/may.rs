@@ -183,3 +183,18 @@ fn may_02_an_active_open_takes_a_time_wait_pair_over_only_with_timestamps() {
         assert_eq!(outcome.is_ok(), reusable, "{offer:?} after {wait:?}: {outcome:?}");
     }
 }
+
+/// CUBIC, the default: within MUST-19's bounds at the start and after a timeout, and its own share in between.
+#[test]
+fn may_18_another_congestion_control() {
+    let mut r = Rig::with(|c| c.tcp.send_buffer = 1 << 20);
+    r.accept_peer(WIDE);
+    assert_eq!(r.info().cwnd, 14_600);
+    assert_eq!(r.write(&text(200_000)).len(), 10);
+    r.send(Seg::new().ack(1460));
+    assert_eq!(r.info().cwnd, 14_600 + 1460);
+    let cwnd = r.info().cwnd;
+    expect(&r.advance(s(1)), &["ACK seq=1460 ack=0 len=1460"]);
+    let info = r.info();
+    assert_eq!((info.cwnd, info.ssthresh), (1460, cwnd * 7 / 10));
+}

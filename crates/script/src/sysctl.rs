@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use synfin_tcp::Quirks;
+use synfin_tcp::cc::Choice;
 
 use crate::profile::Profile;
 
@@ -192,7 +193,7 @@ fn sizes(value: &str) -> Option<[u32; 3]> {
 }
 
 /// Settings that exist, do nothing here, and change nothing that a connection of a script shows when they have these values.
-const SAME: [(&str, &[&str]); 12] = [
+const SAME: [(&str, &[&str]); 11] = [
     ("tcp_dsack", &["1"]),
     ("tcp_fack", &["0"]),
     ("tcp_reordering", &["3"]),
@@ -204,7 +205,6 @@ const SAME: [(&str, &[&str]); 12] = [
     ("tcp_no_metrics_save", &["0", "1"]),
     ("tcp_notsent_lowat", &["4294967295", "-1"]),
     ("tcp_shrink_window", &["0"]),
-    ("tcp_congestion_control", &["reno"]),
 ];
 
 /// Settings of Linux that have no counterpart; the outcome tells that they were asked for.
@@ -273,6 +273,9 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_rto_max_ms" => tcp.rto_max = time(milli)?,
         "tcp_rto_min_us" => tcp.rto_min = time(Duration::from_micros(1))?,
         "tcp_min_snd_mss" => tcp.min_mss = n()?.try_into().map_err(|_| bad())?,
+        "tcp_congestion_control" if Choice::by_name(value).is_some() => {
+            tcp.congestion_control = Choice::by_name(value).unwrap_or_default();
+        }
         "ip_default_ttl" => tcp.ttl = octet()?,
         "tcp_rfc1337" => {
             tcp.quirks = match n()? {

@@ -10,8 +10,11 @@ use core::time::Duration;
 
 use synfin_wire::{Instant, Seq};
 
+pub mod cubic;
+pub mod hystart;
 pub mod reno;
 
+use cubic::Cubic;
 use reno::Reno;
 
 /// Whether the sender had more to send than the congestion window let through.
@@ -139,22 +142,45 @@ pub trait Algorithm: Debug + Send {
 #[non_exhaustive]
 pub enum Choice {
     /// NewReno (RFC 5681, 6582).
-    #[default]
     Reno,
+    /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
+    #[default]
+    Cubic,
 }
 
-/// A rule in use. The built-in ones are stored in place.
+impl Choice {
+    /// All there are.
+    pub const ALL: [Choice; 2] = [Choice::Reno, Choice::Cubic];
+
+    /// Name, as `TCP_CONGESTION` gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Choice::Reno => "reno",
+            Choice::Cubic => "cubic",
+        }
+    }
+
+    /// The rule of this name.
+    pub fn by_name(name: &str) -> Option<Choice> {
+        Choice::ALL.into_iter().find(|c| c.name() == name)
+    }
+}
+
+/// A rule in use. What is kept in place is small: most connections never fill their window.
 #[derive(Debug)]
 enum Rule {
     Reno(Reno),
-    Own(Box<dyn Algorithm>),
+    Cubic(Cubic),
+    // Twice boxed: one word here, and connections with a rule of their own are few.
+    Own(Box<Box<dyn Algorithm>>),
 }
 
 impl Clone for Rule {
     fn clone(&self) -> Rule {
         match self {
             Rule::Reno(r) => Rule::Reno(r.clone()),
-            Rule::Own(a) => Rule::Own(a.copy()),
+            Rule::Cubic(r) => Rule::Cubic(r.clone()),
+            Rule::Own(a) => Rule::Own(Box::new(a.copy())),
         }
     }
 }
@@ -177,8 +203,14 @@ impl Control {
     pub fn new(choice: Choice, mss: u32) -> Control {
         let rule = match choice {
             Choice::Reno => Rule::Reno(Reno::default()),
+            Choice::Cubic => Rule::Cubic(Cubic::default()),
         };
         Control { window: Window { cwnd: initial_window(mss), ssthresh: u32::MAX }, rule }
+    }
+
+    /// The segment size is known: the window takes its first size (RFC 6928 2). The rule stays.
+    pub fn begin(&mut self, mss: u32) {
+        self.window = Window { cwnd: initial_window(mss), ssthresh: u32::MAX };
     }
 
     /// Follows another rule from here on; the window stays.
@@ -188,7 +220,7 @@ impl Control {
 
     /// Follows a rule from outside from here on; the window stays.
     pub fn follow_own(&mut self, rule: Box<dyn Algorithm>) {
-        self.rule = Rule::Own(rule);
+        self.rule = Rule::Own(Box::new(rule));
     }
 
     /// cwnd in octets.
@@ -206,7 +238,8 @@ impl Control {
     fn parts(&mut self) -> (&mut Window, &mut dyn Algorithm) {
         let rule: &mut dyn Algorithm = match &mut self.rule {
             Rule::Reno(r) => r,
-            Rule::Own(a) => a.as_mut(),
+            Rule::Cubic(r) => r,
+            Rule::Own(a) => a.as_mut().as_mut(),
         };
         (&mut self.window, rule)
     }
@@ -215,7 +248,8 @@ impl Control {
     pub fn rule(&self) -> &dyn Algorithm {
         match &self.rule {
             Rule::Reno(r) => r,
-            Rule::Own(a) => a.as_ref(),
+            Rule::Cubic(r) => r,
+            Rule::Own(a) => a.as_ref().as_ref(),
         }
     }
 
@@ -258,6 +292,7 @@ impl Control {
         self.window.hash(h);
         match &self.rule {
             Rule::Reno(r) => r.hash(h),
+            Rule::Cubic(r) => r.name().hash(h),
             Rule::Own(a) => a.name().hash(h),
         }
     }

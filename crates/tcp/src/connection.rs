@@ -612,7 +612,7 @@ impl Connection {
         self.snd.peer_mss = offer.peer_mss;
         self.set_mss(offer.peer_mss.min(self.rcv.our_mss), cx.cfg);
         self.pace.begin(self.snd.mss, self.rcv.our_mss, self.rcv.ssthresh);
-        self.cc = Control::new(cx.cfg.congestion_control, u32::from(self.snd.mss));
+        self.cc.begin(u32::from(self.snd.mss));
     }
 
     /// Effective send MSS from the largest segment that path and peer take (RFC 9293 MUST-16, RFC 6691).

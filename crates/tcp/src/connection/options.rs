@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use synfin_wire::Tuple;
 
 use super::{Bits, Connection, Info, Silence};
+use crate::cc::{Algorithm, Choice};
 use crate::error::SoftError;
 use crate::state::State;
 use crate::{Cx, Keepalive};
@@ -58,6 +59,21 @@ impl Connection {
             wscale: (self.rcv.wscale, self.snd.wscale),
             soft_error: self.soft_error,
         }
+    }
+
+    /// Another rule for the congestion window; the window stays as it is.
+    pub fn set_congestion_control(&mut self, choice: Choice) {
+        self.cc.follow(choice);
+    }
+
+    /// A rule of one's own for the congestion window; the window stays as it is.
+    pub fn set_own_congestion_control(&mut self, rule: Box<dyn Algorithm>) {
+        self.cc.follow_own(rule);
+    }
+
+    /// Name of the rule for the congestion window.
+    pub fn congestion_control(&self) -> &'static str {
+        self.cc.rule().name()
     }
 
     /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
