@@ -99,7 +99,7 @@ fn grow_beside_model(segments: u32, mss: u32, rtt: Duration, rounds: u32) -> (f6
             model.on_ack(now.nanos() as f64 / 1e9, rtt.as_secs_f64(), f64::from(acked) / f64::from(mss));
             step = step.max((model.cwnd - was) * f64::from(mss));
             worst = worst.max((f64::from(c.cwnd()) - model.cwnd * f64::from(mss)).abs());
-            now = now + rtt / acks;
+            now += rtt / acks;
         }
         if c.cwnd() > 1 << 29 {
             break;
@@ -159,7 +159,7 @@ proptest! {
         let mut now = Instant::ZERO;
         let mut before = c.window;
         for (what, octets, ns) in events {
-            now = now + Duration::from_nanos(ns);
+            now += Duration::from_nanos(ns);
             let rtt = Duration::from_nanos(ns / 7 + 1);
             match what {
                 0 => {
@@ -207,7 +207,7 @@ fn reaches_the_old_window_after_k() {
         for _ in 0..c.cwnd() / MSS {
             c.on_ack(&ack(now, MSS, ms(100)));
         }
-        now = now + ms(100);
+        now += ms(100);
     }
     let k = cubic(&c).curve.stage.unwrap().k;
     assert!(k.abs_diff((9.0856 * f64::from(1 << TICK_BITS)) as u32) < 500, "{k}");
@@ -225,7 +225,7 @@ fn target_is_bounded() {
     let mut now = Instant::from_millis(1_000_000);
     for _ in 0..cwnd / MSS {
         c.on_ack(&ack(now, MSS, ms(100)));
-        now = now + Duration::from_micros(10);
+        now += Duration::from_micros(10);
     }
     // Each of the n steps is half of what it acknowledges.
     assert!(c.cwnd() <= cwnd + cwnd / 2, "{} of {cwnd}", c.cwnd());
@@ -240,7 +240,7 @@ fn application_limited_time_does_not_count() {
     let mut rounds = |c: &mut Control, n: u32, limit: Limit, rtt: Duration| {
         for _ in 0..n * 10 {
             c.on_ack(&Ack { limit, ..ack(now, c.cwnd() / 10, ms(50)) });
-            now = now + rtt / 10;
+            now += rtt / 10;
         }
         (c.cwnd(), cubic(c).curve.stage.unwrap().t)
     };
@@ -265,7 +265,7 @@ fn silence_counts_for_a_round_trip_at_most() {
                 let flight = if i + 1 == acks { 0 } else { MSS };
                 c.on_ack(&Ack { flight, ..ack(now, MSS, ms(50)) });
             }
-            now = now + pause;
+            now += pause;
         }
         cubic(&c).curve.stage.unwrap().t
     };
@@ -284,7 +284,7 @@ fn reno_friendly_region() {
         for _ in 0..20 {
             c.on_ack(&ack(now, before / 20, ms(1)));
         }
-        now = now + ms(1);
+        now += ms(1);
         c.cwnd() - before
     };
     // alpha_cubic is 9 / 17 of a segment; cwnd grows meanwhile, by at most 1 in 14.
@@ -339,7 +339,7 @@ fn after_a_timeout() {
     let mut now = Instant::from_millis(1);
     while c.window.slow_start() {
         c.on_ack(&Ack { most: MSS, ..ack(now, MSS, ms(100)) });
-        now = now + ms(2);
+        now += ms(2);
     }
     assert_eq!(c.cwnd(), 70 * MSS, "no HyStart++ in a later slow start");
     c.on_ack(&ack(now, MSS, ms(100)));
@@ -372,7 +372,7 @@ fn spurious_loss_is_undone() {
                     c.on_ack(&ack(now, MSS, ms(50)));
                 }
             }
-            now = now + ms(50);
+            now += ms(50);
         }
         assert_eq!(hit.cwnd(), unhit.cwnd());
     }
@@ -427,8 +427,8 @@ fn hystart_hands_over() {
     let mut now = Instant::ZERO;
     for acks in 0..2_000 {
         let rtt = if acks < 100 { ms(100) } else { ms(150) };
-        una = una + MSS;
-        now = now + ms(1);
+        una += MSS;
+        now += ms(1);
         c.on_ack(&Ack { una, nxt, ..ack(now, MSS, rtt) });
         nxt = nxt.later(una + c.cwnd());
         if !c.window.slow_start() {
@@ -452,7 +452,7 @@ fn restart_after_idle() {
     }
     c.on_idle(MSS, Duration::from_secs(100));
     assert_eq!(c.cwnd(), 10 * MSS);
-    now = now + Duration::from_secs(100);
+    now += Duration::from_secs(100);
     while c.window.slow_start() {
         c.on_ack(&ack(now, MSS, ms(100)));
     }

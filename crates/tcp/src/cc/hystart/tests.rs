@@ -19,7 +19,7 @@ impl Rig {
     }
 
     fn ack(&mut self, acked: u32, rtt_us: Option<u64>, limit: Limit) {
-        self.una = self.una + acked;
+        self.una += acked;
         let ack = Ack {
             now: Instant::ZERO,
             acked,
