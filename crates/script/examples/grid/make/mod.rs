@@ -25,7 +25,9 @@ pub fn files() -> BTreeMap<String, String> {
             };
             let stem = format!("{folder}/{}-{}", row.preset.name(), row.kind());
             if row.fate() == Fate::Stays {
-                quiet.entry(format!("{stem}{apart}.pkt")).or_default().push(row);
+                let name =
+                    if apart.is_empty() { stem } else { format!("{folder}/{}{apart}", row.preset.name()) };
+                quiet.entry(format!("{name}.pkt")).or_default().push(row);
             } else if row.tells_alone() {
                 let path = format!("{stem}-{}{apart}.pkt", row.position());
                 files.insert(path, script::alone(&row));

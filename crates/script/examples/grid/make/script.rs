@@ -11,7 +11,7 @@ const SETTINGS: &str = "`sysctl -q net.ipv4.tcp_rto_min_us=5000000 net.ipv4.tcp_
 
 /// One position that changes something.
 pub fn alone(row: &Row) -> String {
-    let mut text = head(row, "One segment, and what becomes of the connection.");
+    let mut text = head(row, true, "One segment, and what becomes of the connection.");
     open(&mut text, row.preset);
     cell(&mut text, row, 8000);
     outcome(&mut text, row);
@@ -21,7 +21,8 @@ pub fn alone(row: &Row) -> String {
 /// Positions one after another that leave everything as it is.
 pub fn in_a_row(rows: &[Row]) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let mut text = head(first, "None of these segments changes anything: the last lines show it.");
+    let one_kind = rows.iter().all(|r| r.kind() == first.kind());
+    let mut text = head(first, one_kind, "None of these segments changes anything: the last lines show it.");
     open(&mut text, first.preset);
     for (row, wnd) in rows.iter().zip(8000..) {
         cell(&mut text, row, wnd);
@@ -30,9 +31,12 @@ pub fn in_a_row(rows: &[Row]) -> String {
     text
 }
 
-fn head(row: &Row, what: &str) -> String {
+fn head(row: &Row, one_kind: bool, what: &str) -> String {
     let state = row.preset.name().to_uppercase().replace('-', "_");
-    let mut text = format!("// State table: {state}, {}. {what}\n", segment_words(row.kind()));
+    let mut text = format!(
+        "// State table: {state}, {}. {what}\n",
+        if one_kind { segment_words(row.kind()) } else { "several kinds of segments" }
+    );
     text.push_str("// RFC 9293 3.10.7 with RFC 5961 3 to 5; V... are rows of crates/net/tests/vectors/segments.csv.gz.\n");
     if !row.code.is_empty() {
         let _ = writeln!(text, "// linux differs: {} ({}).", words::reason(&row.code), row.code);

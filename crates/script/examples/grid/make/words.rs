@@ -91,6 +91,8 @@ pub fn reason(code: &str) -> &'static str {
         "T7" | "T8" => "answers text or FIN without ACK in TIME_WAIT; RFC 9293 drops segments without ACK",
         "T9" => "answers a pure acknowledgement ahead of RCV.NXT in TIME_WAIT; two such ends would not rest",
         "T10" => "restarts 2 MSL for any acknowledgement; this stack for the repeated FIN alone",
+        "O1" => "is silent to text and FIN behind the peer's FIN; an ACK is as right",
+        "O2" => "keeps what came out of order beyond the right edge; RFC 9293 trims it",
         _ => "",
     }
 }
