@@ -18,15 +18,18 @@ pub fn files() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for row in rows::wanted() {
         for (folder, row) in homes(row) {
-            // Where the kernel answers otherwise the script stands alone, so that the reason can stand in it.
+            // Where the kernel answers otherwise the script stands alone, so that the reason can stand in it;
+            // what leaves the state as it is has one for each state.
             let apart = match row.code.as_str() {
                 "" => String::new(),
                 code => format!("-linux-{}", code.to_lowercase()),
             };
             let stem = format!("{folder}/{}-{}", row.preset.name(), row.kind());
             if row.fate() == Fate::Stays {
-                let name =
-                    if apart.is_empty() { stem } else { format!("{folder}/{}{apart}", row.preset.name()) };
+                let name = match apart.as_str() {
+                    "" => stem,
+                    _ => format!("{folder}/{}-linux-differs", row.preset.name()),
+                };
                 quiet.entry(format!("{name}.pkt")).or_default().push(row);
             } else if row.tells_alone() {
                 let path = format!("{stem}-{}{apart}.pkt", row.position());

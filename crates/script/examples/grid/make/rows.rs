@@ -263,7 +263,7 @@ impl Row {
             "O1" => return false,
             "Z2" => return self.kind() == "text" && self.seq_class == "next+100" && self.ack_class == "nxt",
             "R2" => return self.kind() == "rst-text" && self.flags == "R" && self.seq_class == "next+100",
-            "O2" => return self.ack_class == self.preset.usual_ack(),
+            "O2" => return self.kind() == "text" && self.ack_class == self.preset.usual_ack(),
             _ => {}
         }
         match self.kind() {
