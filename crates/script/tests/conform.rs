@@ -63,7 +63,7 @@ fn the_readme_counts_right() {
         let row = readme.split_once(&format!("| `conform/{folder}` | ")).map(|(_, rest)| rest);
         let least = row.and_then(|r| r.split(' ').next()).and_then(|n| n.parse::<usize>().ok());
         let (least, found) = (least.unwrap_or_else(|| panic!("no row for {folder}")), files(&[folder]).len());
-        assert!((least..least * 3 / 2).contains(&found), "{found} scripts in {folder}, not about {least}");
+        assert!((least..least * 4).contains(&found), "{found} scripts in {folder}, not {least} or some more");
     }
 }
 
@@ -146,7 +146,7 @@ const GRID_STEP: usize = 6;
 
 /// A script that wants something else in one line must fail: each expectation is really looked at.
 fn every_line_counts(profile: &str) {
-    let mut tried = 0;
+    let (mut tried, mut unnoticed) = (0, Vec::new());
     for (number, (path, script)) in scripts(profile).into_iter().enumerate() {
         // Scripts of the grid begin alike, and are many: of each, other lines are tried.
         let step = if path.parent().is_some_and(|p| p.ends_with("grid")) { GRID_STEP } else { 1 };
@@ -154,11 +154,14 @@ fn every_line_counts(profile: &str) {
             for (what, mutant) in mutants(&script, index) {
                 tried += 1;
                 let outcome = run_with(&mutant, &options(profile));
-                let line = script.events[index].line;
-                assert!(!outcome.passed(), "{}:{line} passes with {what}", path.display());
+                if outcome.passed() {
+                    let line = script.events[index].line;
+                    unnoticed.push(format!("{}:{line} passes with {what}", path.display()));
+                }
             }
         }
     }
+    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
     assert!(tried > 500, "only {tried} mutants");
 }
 
