@@ -210,3 +210,40 @@ fn l_2883_4_1_2_the_duplicate_comes_before_the_block_above_it() {
     let outs = r.send(part(5));
     assert_eq!(one(&outs).sacked(r.side()), [(2500, 3000), (1500, 2000)]);
 }
+
+#[test]
+fn l_2883_4_2_parts_that_came_twice_are_reported_too() {
+    let stream = text(4000);
+    let open = || {
+        let mut r = Rig::established(SACK);
+        r.send(Seg::new().seq(0).text(&stream[..1000]));
+        r.advance(ms(100));
+        r
+    };
+    let part = |from: i32, to: i32| Seg::new().seq(from).text(&stream[from as usize..to as usize]);
+    let answer = |r: &mut Rig, seg: Seg| {
+        let outs = r.send(seg);
+        (one(&outs).ack, one(&outs).sacked(r.side()))
+    };
+    // Example 4: half of the segment is new, and fills the gap.
+    let mut r = open();
+    assert_eq!(answer(&mut r, part(2000, 2500)), (Some(1000), vec![(2000, 2500)]));
+    assert_eq!(answer(&mut r, part(1000, 1500)), (Some(1500), vec![(2000, 2500)]));
+    assert_eq!(answer(&mut r, part(1000, 2000)), (Some(2500), vec![(1000, 1500)]));
+    assert_eq!(r.read(9000).as_deref(), Ok(&stream[..2500]));
+    // Example 5: two parts came twice; the first is told.
+    let mut r = open();
+    assert_eq!(answer(&mut r, part(3000, 3500)), (Some(1000), vec![(3000, 3500)]));
+    assert_eq!(answer(&mut r, part(1000, 1500)), (Some(1500), vec![(3000, 3500)]));
+    assert_eq!(answer(&mut r, part(2000, 2500)), (Some(1500), vec![(2000, 2500), (3000, 3500)]));
+    assert_eq!(answer(&mut r, part(1000, 2500)), (Some(2500), vec![(1000, 1500), (3000, 3500)]));
+    // Example 6: the same above the acknowledgement; the block that holds it all comes second.
+    let mut r = open();
+    assert_eq!(answer(&mut r, part(3500, 4000)), (Some(1000), vec![(3500, 4000)]));
+    assert_eq!(answer(&mut r, part(1500, 2000)), (Some(1000), vec![(1500, 2000), (3500, 4000)]));
+    r.send(part(2500, 3000));
+    assert_eq!(
+        answer(&mut r, part(1500, 3000)),
+        (Some(1000), vec![(1500, 2000), (1500, 3000), (3500, 4000)])
+    );
+}

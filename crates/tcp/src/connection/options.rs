@@ -79,8 +79,8 @@ impl Connection {
     /// Nagle's algorithm off (`true`) or on (RFC 9293 MUST-17).
     pub fn set_nodelay(&mut self, on: bool) {
         if on {
-            if !self.bits.has(Bits::NODELAY) {
-                // What waits goes now, whatever else holds it.
+            if !self.bits.has(Bits::NODELAY) && self.unsent() > 0 {
+                // What waits goes now, whatever else holds it; what is written later is held as before.
                 self.bits.set(Bits::SMALL_OK);
             }
             self.bits.set(Bits::NODELAY);
