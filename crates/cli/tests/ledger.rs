@@ -395,3 +395,22 @@ fn the_overview_adds_up() {
     }
     assert!(wrong.is_empty(), "docs/rfc-ledger.md has to say:\n{}", wrong.join("\n"));
 }
+
+/// Nobody has to search the pages for what is against a MUST.
+#[test]
+fn every_must_that_is_not_met_is_in_the_overview() {
+    let overview = read(&root().join("docs/rfc-ledger.md"));
+    let (_, section) = overview.split_once("## Not met\n").expect("the section");
+    let listed: Vec<&str> = section.lines().take_while(|l| !l.starts_with("## ")).collect();
+    let listed: Vec<&str> = listed.into_iter().filter(|l| l.starts_with('|')).skip(2).collect();
+    let must =
+        |(word, _): &(String, u32)| ["MUST", "MUST NOT", "SHALL", "SHALL NOT", "REQUIRED"].contains(&&**word);
+    let mut want = Vec::new();
+    for (rfc, rows) in ledger() {
+        for r in rows.iter().filter(|r| ["no", "partly"].contains(&&*r.state) && r.levels.iter().any(must)) {
+            let link = format!("[{rfc}](rfc-ledger/rfc{rfc}.md)");
+            want.push(format!("| {link} | {} | {} | {} | {} |", r.section, r.rule, r.state, r.note));
+        }
+    }
+    assert!(listed == want, "docs/rfc-ledger.md has to list:\n{}\n", want.join("\n"));
+}
