@@ -1,4 +1,5 @@
-//! Rules about what is sent when that docs/rfc-ledger names and no other test shows: RFC 9293 MAY-15, MAY-16, MUST-60.
+//! Rules about what is sent when that docs/rfc-ledger names and no other test shows: RFC 9293 MAY-15, MAY-16, MUST-40,
+//! MUST-60.
 
 mod rig;
 
@@ -39,4 +40,15 @@ fn l_9293_must_60_not_even_a_cork_keeps_text_for_ever() {
     none(&r.write(b"last words"));
     let outs = r.advance(s(1));
     expect(&outs, &["ACK seq=0 ack=0 len=10"]);
+}
+
+#[test]
+fn l_9293_must_40_no_setting_delays_an_ack_for_half_a_second() {
+    let mut r = Rig::with(|c| c.tcp.delayed_ack = s(3));
+    r.accept_peer(PLAIN);
+    none(&r.send(Seg::new().text(b"x")));
+    let start = r.now;
+    let outs = r.advance(s(5));
+    expect(&outs, &["ACK seq=0 ack=1"]);
+    assert!(Rig::times(&outs, start)[0] < 500, "{:?}", Rig::times(&outs, start));
 }

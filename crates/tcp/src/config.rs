@@ -165,7 +165,7 @@ pub struct Config {
     pub orphan_retries: u8,
     /// How long a connection that no application holds stays in FIN_WAIT_2. 60 s.
     pub fin_wait_2: Duration,
-    /// Longest delay of an ACK, below 500 ms (RFC 9293 MUST-40). 40 ms; zero acknowledges at once.
+    /// Longest delay of an ACK (RFC 9293 MUST-40). 40 ms; zero acknowledges at once, more than 490 ms counts as that.
     pub delayed_ack: Duration,
     /// Shortest time between two challenge or duplicate ACKs of a connection (RFC 5961 7). 500 ms; below 1 ms counts as that.
     pub challenge_interval: Duration,

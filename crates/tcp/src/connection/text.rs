@@ -1,5 +1,7 @@
 //! Steps six to eight: urgent pointer, text, FIN (RFC 9293 3.10.7.4).
 
+use core::time::Duration;
+
 use synfin_wire::{DropReason, Flags, Head, Instant, OptionsOut, SackBlock, Segment, Seq, Timestamps};
 
 use super::input::Trimmed;
@@ -9,6 +11,9 @@ use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::event::Why;
 use crate::state::{State, Trigger};
+
+/// RFC 9293 MUST-40: below half a second, whatever the settings say.
+const LONGEST_DELAY: Duration = Duration::from_millis(490);
 
 impl Connection {
     /// Urgent pointer, text and FIN of a segment whose ACK was taken.
@@ -125,7 +130,7 @@ impl Connection {
         {
             self.ack_now(Why::Ack);
         } else {
-            let due = cx.now + cx.cfg.delayed_ack;
+            let due = cx.now + cx.cfg.delayed_ack.min(LONGEST_DELAY);
             self.timers.delayed_ack = self.timers.delayed_ack.min(due);
         }
     }
