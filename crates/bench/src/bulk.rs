@@ -32,7 +32,7 @@ pub fn cases() -> Vec<Case> {
 pub fn segment_octets(case: Case) -> f64 {
     match case {
         Case::Bulk(_, stamps) => stamps.full_segment() as f64,
-        Case::Segment(_) | Case::Packet(_) | Case::Life(_) => f64::NAN,
+        Case::Segment(_) | Case::Packet(_) | Case::Life(_) | Case::Attack(_) => f64::NAN,
     }
 }
 

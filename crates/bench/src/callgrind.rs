@@ -11,15 +11,16 @@ use crate::case::Case;
 use crate::clock::Stopwatch;
 use crate::host::{Checksums, Side, Stamps};
 use crate::stats::{Row, Summary, table, warn_if_slow};
-use crate::{lives, micro};
+use crate::{attacks, lives, micro};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What is counted: everything that micro measures, a bulk segment, a life.
+/// What is counted: everything that micro measures, a bulk segment, a life, each attack.
 pub fn cases() -> Vec<Case> {
     let mut all = micro::cases();
     all.push(Case::Bulk(Checksums::Software, Stamps::Off));
     all.extend(lives::cases(&[0]));
+    all.extend(attacks::cases());
     all
 }
 

@@ -1,5 +1,6 @@
 //! What is measured, and the loop that measures it: the two stacks in turn, round by round.
 
+use crate::attacks::{Attack, Victim};
 use crate::bulk::Transfer;
 use crate::clock::Stopwatch;
 use crate::host::{Checksums, Side, Smoltcp, Stamps, Synfin};
@@ -27,6 +28,8 @@ pub enum Case {
     Bulk(Checksums, Stamps),
     /// Connections from opening to closing, while so many others are idle.
     Life(usize),
+    /// A hostile packet; the peer is spared.
+    Attack(Attack),
 }
 
 impl Case {
@@ -55,6 +58,7 @@ impl Case {
             }
             Case::Bulk(c, s) => format!("bulk, a full segment end to end{}{}", software(c), stamped(s)),
             Case::Life(idle) => format!("life of a connection, {idle} others idle"),
+            Case::Attack(attack) => format!("attack: {}", attack.name()),
         }
     }
 
@@ -69,6 +73,8 @@ impl Case {
             (Case::Bulk(c, s), Side::Smoltcp) => Box::new(Transfer::<Smoltcp>::new(c, s)),
             (Case::Life(idle), Side::Synfin) => Box::new(Lives::<Synfin>::new(idle)),
             (Case::Life(idle), Side::Smoltcp) => Box::new(Lives::<Smoltcp>::new(idle)),
+            (Case::Attack(attack), Side::Synfin) => Box::new(Victim::new(attack)),
+            (Case::Attack(_), Side::Smoltcp) => return None,
         })
     }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod attacks;
 pub mod bulk;
 pub mod callgrind;
 pub mod case;

@@ -71,6 +71,29 @@ fn weight_finds_every_phase_of_a_connection() {
 }
 
 #[test]
+fn attacks_have_no_effect_and_take_no_memory() {
+    // Fails by itself if an attack changes the honest client's connection.
+    let said = run(env!("CARGO_BIN_EXE_attacks"), &["--packets", "16000", "--probes", "160000"]);
+    let mut seen = 0;
+    for cells in rows(&said, "").into_iter().skip(2) {
+        let [name, packets, ns, answers, _, ratio, heap, buffers, ..] = cells.as_slice() else {
+            panic!("{cells:?}")
+        };
+        seen += 1;
+        assert!(figure(ns) > 0.0, "{cells:?}");
+        // Never more than one packet for one, and never far more octets than came (the SMSS floor of SYN,ACKs and SACK).
+        assert!(figure(answers) <= figure(packets) + 2.0 && figure(ratio) < 2.0, "{cells:?}");
+        let limit = match *name {
+            "fragment flood" => 4 << 20,
+            n if n.starts_with("SegmentSmack") => 512 << 10,
+            _ => 8 << 10,
+        };
+        assert!(figure(heap) <= f64::from(limit) && figure(buffers) <= f64::from(512 << 10), "{cells:?}");
+    }
+    assert_eq!(seen, synfin_bench::attacks::ATTACKS.len(), "{said}");
+}
+
+#[test]
 fn callgrind_counts_the_same_instructions_every_time() {
     let count = || run(env!("CARGO_BIN_EXE_callgrind"), &["--case", "5", "--n", "128"]);
     let first = count();

@@ -175,9 +175,10 @@ pub struct StackConfig {
     pub max_answers: u32,
     /// Most packets from the stack to itself that wait. 1,024.
     pub max_looped: u32,
-    /// Outgoing RSTs that answer segments, per second. 100.
+    /// Most outgoing RSTs that answer segments, per second; on average two thirds of it, so that nobody can count those
+    /// of others. 100.
     pub rst_rate: u32,
-    /// Outgoing ICMP errors and echo replies per second. 1,000.
+    /// Most outgoing ICMP errors (on average two thirds, as for RSTs) and echo replies, per second each. 1,000.
     pub icmp_rate: u32,
     /// Ephemeral ports (RFC 6056 3.2). 32,768 to 65,535.
     pub ephemeral_ports: RangeInclusive<u16>,

@@ -104,8 +104,13 @@ impl Stack {
             looped: Looped::new(cfg.max_looped),
             fragments: Reassembly::new(cfg.fragments),
             limiters: Limiters {
-                rst: Limiter::new(cfg.rst_rate, cfg.rst_rate),
-                icmp_errors: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),
+                rst: Limiter::blurred(cfg.rst_rate, cfg.rst_rate, other.derive("RST limit")),
+                icmp_errors: Limiter::blurred(
+                    cfg.icmp_rate,
+                    ICMP_BURST.min(cfg.icmp_rate),
+                    other.derive("ICMP error limit"),
+                ),
+                // Who asks for echoes learns of others' echoes: that is no secret worth a token.
                 echo: Limiter::new(cfg.icmp_rate, ICMP_BURST.min(cfg.icmp_rate)),
             },
             isn: Isn::new(&isn),

@@ -388,8 +388,7 @@ fn with_loss_told(mut row: Row) -> Row {
     let ended = matches!(row["state"].as_str(), "CLOSING" | "LAST-ACK") && row["next_state"] == "CLOSED";
     // The FIN takes one number of what is in flight.
     let flight = seq(&row, "snd_nxt").since(seq(&row, "snd_una"));
-    let text = flight.saturating_sub(num(&row, "fin_sent") as u32);
-    if ended && row["flags"].contains('R') && text > 0 {
+    if ended && row["flags"].contains('R') && flight > num(&row, "fin_sent") as u32 {
         assert_eq!(row["signals"], "-", "{}", row["id"]);
         row.insert("signals".to_owned(), "connection reset".to_owned());
     }

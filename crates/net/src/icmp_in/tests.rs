@@ -120,7 +120,9 @@ fn no_error_about() {
     for _ in 0..100_000 {
         rig.packet(&udp);
     }
-    assert_eq!(rig.packets().len(), 50);
+    // At most 50 at once; how many exactly is blurred.
+    let told = rig.packets().len();
+    assert!((20..=50).contains(&told), "{told}");
 }
 
 fn connect(rig: &mut Rig) -> (crate::ConnId, Vec<u8>) {

@@ -50,3 +50,18 @@ fn extremes() {
     assert_eq!(granted(&mut Limiter::new(0, 2), 0..100), 2);
     assert_eq!(granted(&mut Limiter::new(1000, 0), (0..100).map(|s| s * SECOND)), 0);
 }
+
+/// The bound holds for blurred limits too, most of it is granted, and equal keys give equal answers.
+#[test]
+fn a_blurred_limit_grants_less_but_never_nothing() {
+    let key = |n: u8| Key::new([n; 16]);
+    for seed in 0..20 {
+        let mut limiter = Limiter::blurred(1000, 50, key(seed));
+        let n = granted(&mut limiter, (0..100_000).map(|i| 7 * SECOND + i * 10_000));
+        assert!((550..=800).contains(&n), "{n}");
+        let mut again = Limiter::blurred(1000, 50, key(seed));
+        assert_eq!(granted(&mut again, (0..100_000).map(|i| 7 * SECOND + i * 10_000)), n);
+        let mut one = Limiter::blurred(1, 1, key(seed));
+        assert!(granted(&mut one, (0..100).map(|i| i * SECOND)) >= 30);
+    }
+}

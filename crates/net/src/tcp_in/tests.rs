@@ -57,10 +57,13 @@ fn resets_are_rate_limited_and_recover() {
         }
         rig.sent().len()
     };
-    assert_eq!(flood(&mut rig), 100);
-    assert_eq!(rig.drops(DropReason::RateLimited), 900);
+    // At most 100 at once and 50 in half a second; how many exactly is blurred.
+    let first = flood(&mut rig);
+    assert!((40..=100).contains(&first), "{first}");
+    assert_eq!(rig.drops(DropReason::RateLimited), 1000 - first as u64);
     rig.now += core::time::Duration::from_millis(500);
-    assert_eq!(flood(&mut rig), 50);
+    let second = flood(&mut rig);
+    assert!((20..=50).contains(&second), "{second}");
 }
 
 #[test]
