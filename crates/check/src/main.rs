@@ -1,4 +1,7 @@
-//! Explores the catalogue with more and more harm: `synfin-check [--seconds N] [--states N] [--only TEXT]`.
+//! Explores the catalogue with more and more harm: `synfin-check [--seconds N] [--states N] [--only TEXT] [--harm L/D/T/O]`.
+//!
+//! `--only` takes the scenario of exactly that name, else all whose names contain it; `--harm` takes one level of harm: so
+//! many losses, duplicates, early timers and overtakings (or `any`). A fault names both.
 
 #![forbid(unsafe_code)]
 
@@ -7,18 +10,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use synfin_check::catalogue::by_difficulty;
+use synfin_check::catalogue::{all, by_difficulty};
 use synfin_check::explore::{Limits, explore};
-use synfin_check::scenario::Scenario;
+use synfin_check::scenario::Harm;
 
 struct Args {
     seconds: u64,
     states: usize,
     only: String,
+    harm: Option<Harm>,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { seconds: 60, states: 1_000_000, only: String::new() };
+    let mut args = Args { seconds: 60, states: 1_000_000, only: String::new(), harm: None };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let value = given.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -26,6 +30,7 @@ fn args() -> Result<Args, String> {
         match name.as_str() {
             "--seconds" => args.seconds = number()?,
             "--states" => args.states = usize::try_from(number()?).unwrap_or(usize::MAX),
+            "--harm" => args.harm = Some(value.parse()?),
             "--only" => args.only = value,
             _ => return Err(format!("unknown: {name}")),
         }
@@ -47,13 +52,20 @@ fn main() -> ExitCode {
     let args = match args() {
         Ok(args) => args,
         Err(why) => {
-            eprintln!("{why}\nusage: synfin-check [--seconds N] [--states N] [--only TEXT]");
+            eprintln!("{why}\nusage: synfin-check [--seconds N] [--states N] [--only TEXT] [--harm L/D/T/O]");
             return ExitCode::from(2);
         }
     };
     let started = Instant::now();
     let until = started + Duration::from_secs(args.seconds);
-    let work: Vec<Scenario> = by_difficulty().into_iter().filter(|s| s.name.contains(&args.only)).collect();
+    let mut work = match args.harm {
+        Some(harm) => all().into_iter().map(|s| s.harm(harm)).collect(),
+        None => by_difficulty(),
+    };
+    if work.iter().any(|s| s.name == args.only) {
+        work.retain(|s| s.name == args.only);
+    }
+    work.retain(|s| s.name.contains(&args.only));
     let (next, sum) = (AtomicUsize::new(0), Mutex::new(Sum::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -63,16 +75,14 @@ fn main() -> ExitCode {
                     && let Some(sc) = work.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let r = explore(sc, Limits { states: args.states, until: Some(until) });
-                    let h = sc.harm;
-                    let any = if h.overtakes == u8::MAX { "any".to_owned() } else { h.overtakes.to_string() };
-                    let harm = format!("{}/{}/{}/{any}", h.losses, h.duplicates, h.delays);
                     let all = if r.complete { "all" } else { "cut" };
                     println!(
-                        "{:>9} states {:>9} steps {:>4} deep {all} {:>7.2} s  {harm:9} {}",
+                        "{:>9} states {:>9} steps {:>4} deep {all} {:>7.2} s  {:9} {}",
                         r.states,
                         r.steps,
                         r.depth,
                         r.took.as_secs_f64(),
+                        sc.harm.to_string(),
                         sc.name
                     );
                     if let Some(fault) = &r.fault {

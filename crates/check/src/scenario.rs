@@ -1,5 +1,7 @@
 //! What is explored: two applications, settings, and how much the network may do.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use synfin_tcp::cc::Choice;
@@ -41,6 +43,27 @@ impl Harm {
     /// As this, with so many segments overtaking.
     pub const fn overtakes(self, overtakes: u8) -> Harm {
         Harm { overtakes, ..self }
+    }
+}
+
+/// As the program's `--harm` takes it: losses/duplicates/delays/overtakes, the last a number or `any`.
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/", self.losses, self.duplicates, self.delays)?;
+        if self.overtakes == u8::MAX { f.write_str("any") } else { write!(f, "{}", self.overtakes) }
+    }
+}
+
+impl FromStr for Harm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Harm, String> {
+        let bad = || format!("{text}: harm is four numbers as in 1/0/2/any");
+        let number = |n: &str| if n == "any" { Ok(u8::MAX) } else { n.parse().map_err(|_| bad()) };
+        let [losses, duplicates, delays, overtakes] = text.split('/').collect::<Vec<_>>()[..] else {
+            return Err(bad());
+        };
+        Ok(Harm::new(number(losses)?, number(duplicates)?, number(delays)?).overtakes(number(overtakes)?))
     }
 }
 

@@ -50,6 +50,12 @@ pub fn tell(sc: &Scenario, path: &[u8], why: &str, goes_on: usize) -> String {
     for s in scripts {
         let _ = write!(out, "  as {} saw it:\n{}", ["A", "B"][s.who], s.lines);
     }
+    // The exploration takes the same way every time.
+    let _ = writeln!(
+        out,
+        "again: cargo run --release -p synfin-check -- --only \"{}\" --harm {}",
+        sc.name, sc.harm
+    );
     out
 }
 

@@ -51,7 +51,10 @@ fn corpus_files() {
         assert!(!files.is_empty(), "fuzz/corpus/{name} is empty");
         for file in files {
             let input = fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-            attempt(run, &input, || format!("SYNFIN_INPUT={} SYNFIN_TARGET={name}", file.display()));
+            attempt(run, &input, || {
+                let file = file.display();
+                format!("SYNFIN_INPUT={file} SYNFIN_TARGET={name} cargo test -p synfin-fuzzers one_file")
+            });
         }
     }
 }

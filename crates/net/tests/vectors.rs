@@ -383,7 +383,7 @@ fn judge_segment(row: &Row) -> Option<String> {
     difference(&with_loss_told(row.clone()), &outcome(row, Quirks::NONE), seq(row, "iss"))
 }
 
-/// N23 of docs/differences.md: a RST that ends CLOSING or LAST_ACK while text of ours is unacknowledged is told.
+/// N27 of docs/differences.md: a RST that ends CLOSING or LAST_ACK while text of ours is unacknowledged is told.
 fn with_loss_told(mut row: Row) -> Row {
     let ended = matches!(row["state"].as_str(), "CLOSING" | "LAST-ACK") && row["next_state"] == "CLOSED";
     // The FIN takes one number of what is in flight.

@@ -270,7 +270,8 @@ pub fn main_against(
     out: &mut dyn Write,
     other: Option<&dyn Against>,
 ) -> u8 {
-    let command = match Command::parse(args) {
+    let words: Vec<String> = args.into_iter().collect();
+    let command = match Command::parse(words.iter().cloned()) {
         Ok(command) if !command.files.is_empty() => command,
         Ok(_) => return say(out, USAGE, 2),
         Err(message) => return say(out, &format!("{message}\n{USAGE}"), 2),
@@ -289,6 +290,9 @@ pub fn main_against(
             text.push_str(&outcome.to_string());
             text.push('\n');
         }
+        if outcome.failed() {
+            text.push_str(&format!("     again     {}\n", again(&words, &command.files, &outcome.file)));
+        }
         if command.notes {
             outcome.notes.iter().for_each(|note| text.push_str(&format!("     note      {note}\n")));
         }
@@ -301,6 +305,32 @@ pub fn main_against(
         return say(out, &text, 2);
     }
     say(out, &text, u8::from(outcomes.iter().any(Outcome::failed)))
+}
+
+/// The command that runs one script as it was run among others: the same words but for files and what concerns all of them.
+fn again(words: &[String], files: &[PathBuf], file: &str) -> String {
+    let mut line = String::from("synfin script");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let of_all = ["--jobs", "--junit", "--quiet"].into_iter().find(|name| word.starts_with(name));
+        match of_all {
+            Some("--jobs" | "--junit") if !word.contains('=') => drop(words.next()),
+            Some(_) => {}
+            None if files.iter().any(|f| f.as_os_str() == word.as_str()) => {}
+            None => line.push_str(&format!(" {}", quoted(word))),
+        }
+    }
+    format!("{line} {}", quoted(file))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// One line about all.
