@@ -74,6 +74,12 @@ impl Outcome {
         matches!(self.verdict, Verdict::Fail(_))
     }
 
+    /// An outcome of a script that was not tried.
+    pub fn skipped(file: &str, reason: String) -> Outcome {
+        let verdict = Verdict::Skipped(reason);
+        Outcome { file: file.into(), verdict, notes: Vec::new(), elapsed: Duration::ZERO, tries: 0 }
+    }
+
     /// An outcome of a script that could not even begin.
     pub fn unusable(file: &str, line: u32, message: &str) -> Outcome {
         Outcome {

@@ -5,6 +5,7 @@
 //! * [`real_time`]: a thread that the kernel runs before others.
 //!
 //! This crate exists for its few `unsafe` blocks; everything else about sockets is in well-kept crates.
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 mod names;
 

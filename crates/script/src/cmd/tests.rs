@@ -1,5 +1,7 @@
-use super::{Command, main_with};
-use crate::engine::Leftover;
+use super::{Against, Command, main_against, main_with};
+use crate::ast::Script;
+use crate::engine::{Leftover, Options};
+use crate::report::{Failure, FailureKind, Outcome, Verdict};
 
 fn args(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
@@ -26,4 +28,53 @@ fn exit_status() {
     assert_eq!(main_with(args(""), &mut out), 2);
     assert_eq!(main_with(args("no-such-file.pkt"), &mut out), 1);
     assert!(String::from_utf8(out).unwrap().contains("1 scripts: 0 passed, 1 failed"));
+}
+
+/// Fails at first; told that it is too slow, it fails for ever.
+struct Other(FailureKind);
+
+impl Against for Other {
+    fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(&self, script: &Script, _: &Options) -> Outcome {
+        let mut outcome = Outcome::unusable(&script.file, 1, "no");
+        outcome.verdict = Verdict::Fail(Box::new(Failure {
+            kind: self.0,
+            line: 1,
+            text: String::new(),
+            what: "no".into(),
+            expected: String::new(),
+            actual: String::new(),
+            said: Vec::new(),
+        }));
+        outcome
+    }
+}
+
+#[test]
+fn differences_are_documented_in_scripts_and_long_scripts_are_skipped() {
+    let folder = std::env::temp_dir().join(format!("synfin-cmd-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write("a.pkt", "0 close(3) = 0");
+    write("b.pkt", "// linux differs: for a reason\n0 close(3) = 0");
+    write("c.pkt", "0 close(3) = 0\n+200 close(3) = 0");
+    let run = |other: &Other| {
+        let mut out = Vec::new();
+        let text = format!("--against linux --retry 1 --jobs 1 {}", folder.display());
+        let status = main_against(args(&text), &mut out, Some(other));
+        (status, String::from_utf8(out).unwrap())
+    };
+    let (status, text) = run(&Other(FailureKind::Differs));
+    assert_eq!(status, 1);
+    assert!(text.contains("b.pkt:1: no, as documented: for a reason"), "{text}");
+    assert!(text.contains("c.pkt: takes 200 seconds of real time"), "{text}");
+    let sum = "3 scripts: 0 passed, 1 failed, 1 differ as documented, 1 skipped, 1 tried more than once";
+    assert!(text.contains(sum), "{text}");
+    let (_, text) = run(&Other(FailureKind::Late));
+    assert!(text.contains("3 scripts: 0 passed, 2 failed, 1 skipped"), "{text}");
+    assert_eq!(main_with(args("--against linux x.pkt"), &mut Vec::new()), 2);
+    std::fs::remove_dir_all(folder).unwrap();
 }
