@@ -613,7 +613,7 @@ fn timed(t: Micros, text: &str, why: Option<String>) -> String {
 }
 
 /// The script names the stack's timestamps: later echoes use these names.
-fn learn_stamps(spec: &TcpSpec, seg: &OutSegment, flow: &mut Flow) {
+pub(crate) fn learn_stamps(spec: &TcpSpec, seg: &OutSegment, flow: &mut Flow) {
     let wire = seg.opts.iter().find_map(|o| match o {
         Opt::Ts { val, .. } => Some(*val),
         _ => None,
@@ -628,7 +628,7 @@ fn learn_stamps(spec: &TcpSpec, seg: &OutSegment, flow: &mut Flow) {
 }
 
 /// A segment of the script with numbers of the wire.
-fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
+pub(crate) fn segment_in(spec: &TcpSpec, flow: &mut Flow) -> Result<InSegment, String> {
     if spec.len > MOST_TEXT {
         return Err(format!("{} octets do not fit a packet", spec.len));
     }

@@ -13,6 +13,7 @@ mod compare;
 mod consts;
 mod engine;
 pub mod host;
+pub mod judge;
 mod lexer;
 mod parser;
 mod profile;

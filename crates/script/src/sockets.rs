@@ -240,6 +240,12 @@ impl Sockets {
         sys.peer(&mut world, fd)
     }
 
+    /// TCP_INQ: what is left to read after a read, if the socket wants to know.
+    pub fn left_to_read(&mut self, fd: i64) -> Option<i64> {
+        let (sys, mut world) = self.world();
+        sys.left_to_read(&mut world, fd)
+    }
+
     /// What the stack knows of a connection, under the names of Linux's struct tcp_info.
     pub fn tcp_info(&mut self, fd: i64) -> Option<Fields> {
         let (sys, mut world) = self.world();

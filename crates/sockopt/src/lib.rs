@@ -57,6 +57,13 @@ impl SockOpt {
     }
 }
 
+/// Names of a level and of an option at it, by their numbers, as programs write them.
+pub fn names_of(level: libc::c_int, number: libc::c_int) -> Option<(&'static str, &'static str)> {
+    let (_, name, _) = names::OPTIONS.iter().find(|(l, _, n)| (*l, *n) == (level, number))?;
+    let (level, _) = names::LEVELS.iter().find(|(_, l)| *l == level)?;
+    Some((level, name))
+}
+
 /// What can be asked of a socket's queues (tcp(7), ioctls).
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Queue {

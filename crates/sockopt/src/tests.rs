@@ -1,7 +1,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
-use super::{Queue, SockOpt, queue};
+use super::{Queue, SockOpt, names_of, queue};
 
 #[test]
 fn options_are_set_and_read() {
@@ -47,4 +47,18 @@ fn queues_tell_what_waits() {
     assert_eq!(queue(server.as_fd(), Queue::Out).unwrap(), 0);
     assert_eq!(queue(server.as_fd(), Queue::NotSent).unwrap(), 0);
     assert_eq!(queue(server.as_fd(), Queue::AtMark).unwrap(), 0);
+}
+
+#[test]
+fn numbers_have_names() {
+    assert_eq!(names_of(libc::SOL_TCP, libc::TCP_NODELAY), Some(("SOL_TCP", "TCP_NODELAY")));
+    assert_eq!(names_of(libc::SOL_SOCKET, libc::SO_LINGER), Some(("SOL_SOCKET", "SO_LINGER")));
+    assert_eq!(names_of(libc::SOL_TCP, -1), None);
+    let numbers = crate::names::OPTIONS;
+    for (i, (level, name, number)) in numbers.iter().enumerate() {
+        assert!(
+            numbers[..i].iter().all(|(l, _, n)| (l, n) != (level, number)),
+            "{name} has another's number"
+        );
+    }
 }

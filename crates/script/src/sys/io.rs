@@ -236,18 +236,22 @@ impl Sys {
                 return Err(format!("control messages are not supported: {message}"));
             }
             let expected = number(message.field("cmsg_data").ok_or("a control message without data")?)?;
-            let left =
-                self.conn_id(reading.fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
-                    // The end of the stream counts as one more.
-                    i64::from(h.info().recv_queue) + i64::from(ended(&h) && h.info().recv_queue == 0)
-                });
-            let told = self.sock(reading.fd).is_some_and(|s| s.opts.tell_queue);
-            let actual = if told { left.to_string() } else { "none".into() };
+            let actual = self.left_to_read(world, reading.fd).map_or("none".into(), |n| n.to_string());
             if actual != expected.to_string() {
                 ret.wrong.push(Wrong { what: "TCP_CM_INQ".into(), expected: expected.to_string(), actual });
             }
         }
         Ok(())
+    }
+
+    /// TCP_INQ: how much is left, if the socket wants to know.
+    pub fn left_to_read(&self, world: &mut World<'_>, fd: i64) -> Option<i64> {
+        let wants = self.sock(fd)?.opts.tell_queue;
+        let left = self.conn_id(fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
+            // The end of the stream counts as one more.
+            i64::from(h.info().recv_queue) + i64::from(ended(&h) && h.info().recv_queue == 0)
+        });
+        wants.then_some(left)
     }
 
     fn read_stream(&mut self, world: &mut World<'_>, fd: i64, len: usize, flags: i64) -> Option<Ret> {

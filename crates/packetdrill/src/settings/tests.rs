@@ -1,0 +1,29 @@
+use super::*;
+use synfin_script::Profile;
+
+/// A fresh Linux changes nothing; a change and its undoing both arrive.
+#[test]
+fn only_changes_arrive() {
+    let folder = std::env::temp_dir().join(format!("synfin-settings-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    for (name, value) in DEFAULTS {
+        fs::write(folder.join(name), format!("{}\n", value.replace(' ', "\t"))).unwrap();
+    }
+    let mut sockets = Sockets::new(&Profile::linux(), &[]).unwrap();
+    let mut settings = Settings::new(Some(folder.clone()));
+    settings.refresh(&mut sockets);
+    assert!(settings.known.is_empty());
+    for value in ["0", "1"] {
+        fs::write(folder.join("tcp_sack"), value).unwrap();
+        settings.refresh(&mut sockets);
+        assert_eq!(settings.known["tcp_sack"], value);
+    }
+    fs::remove_dir_all(&folder).unwrap();
+    settings.refresh(&mut sockets);
+    assert_eq!(settings.known["tcp_sack"], "1");
+}
+
+#[test]
+fn names_are_in_order() {
+    assert!(DEFAULTS.is_sorted());
+}

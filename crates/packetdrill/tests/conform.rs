@@ -1,0 +1,133 @@
+//! The scripts of `conform/`, played through the shared object as the original program would: the verdicts are those of
+//! `synfin script`.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::player::{Play, play};
+use synfin_script::ast::{Body, Direction, Expr, OptionLine, Packet, What};
+use synfin_script::{Options, Profile, Script, parse, run_with};
+
+/// Scripts that the original program cannot play as `synfin script` does, whatever it drives, with the profile if it is one
+/// of the two, and the reason.
+const OTHERWISE: [(&str, &str, &str); 10] = [
+    ("call-errors.pkt", "", "the original makes no call with a descriptor that is not open"),
+    ("call-epoll-control-errors.pkt", "", "the original makes no call with a descriptor that is not open"),
+    ("call-errors-of-new-sockets.pkt", "", "the original makes no call with a descriptor that is not open"),
+    ("call-nonblocking.pkt", "", "the original's interface has no accept4"),
+    ("backlog.pkt", "", "the original follows one connection at a time"),
+    ("must-41-two-listeners.pkt", "", "the original sends packets to the socket that was made last"),
+    ("must-41-second-listener.pkt", "", "the original sends packets to the socket that was made last"),
+    ("security-rst-leaves-others.pkt", "", "the original follows one connection at a time"),
+    ("state-equal-ports.pkt", "", "the original picks the remote port itself"),
+    ("nagle-full-segments-go.pkt", "rfc", "two segments asked for as one carry PSH, here they are not to"),
+];
+
+/// Scripts for both profiles, and those for one.
+fn scripts(profile: &str) -> Vec<(PathBuf, Script)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conform");
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.map(|e| e.unwrap().path()) {
+            let other = ["linux", "rfc"].iter().any(|p| *p != profile && path == root.join(p));
+            if path.is_dir() && !other {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "pkt") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 60, "only {} scripts found", files.len());
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let script = parse(&text, &path.display().to_string()).unwrap_or_else(|e| panic!("{e}"));
+        (path, script)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Both ways; what is wrong with the verdicts.
+fn compare(script: &Script, profile: &'static str, extra: &[(String, String)]) -> Option<String> {
+    let mut options = Options::new(Profile::named(profile).unwrap());
+    options.extra = extra.to_vec();
+    let ours = run_with(script, &options);
+    let how = Play { flags: String::new(), extra: extra.to_vec(), profile };
+    let theirs = play(script, &how);
+    (ours.passed() != theirs.is_ok()).then(|| format!("{ours}\n     played    {theirs:?}"))
+}
+
+fn same_verdicts(profile: &'static str, extra: &[(String, String)]) {
+    let mut wrong = Vec::new();
+    let scripts = scripts(profile);
+    for (path, script) in &scripts {
+        let decides = |o: &OptionLine| matches!(o.name.as_str(), "ip_version" | "mtu");
+        let names_address = script.events.iter().any(|e| e.text.contains("inet_addr"));
+        if !extra.is_empty() && (script.options.iter().any(decides) || names_address) {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let otherwise = OTHERWISE.iter().find(|(n, p, _)| *n == name && (p.is_empty() || *p == profile));
+        match (compare(script, profile, extra), otherwise) {
+            (None, None) => {}
+            (None, Some(_)) => wrong.push(format!("{name}: the same verdict after all")),
+            (Some(_), Some((.., reason))) => println!("{name}: another verdict, since {reason}"),
+            (Some(both), None) => wrong.push(both),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), scripts.len(), wrong.join("\n"));
+}
+
+/// The script with one expectation turned: the last packet that has to come out, or the last result.
+fn turned(script: &Script) -> Vec<Script> {
+    let mut made = Vec::new();
+    let mut packet = script.clone();
+    let last = packet.events.iter_mut().rev().find_map(|e| match &mut e.what {
+        What::Packet(Packet { dir: Direction::Out, body: Body::Tcp(spec), .. }) => Some(spec),
+        _ => None,
+    });
+    if let Some(spec) = last {
+        spec.len += 1;
+        made.push(packet);
+    }
+    let mut call = script.clone();
+    let last = call.events.iter_mut().rev().find_map(|e| match &mut e.what {
+        What::Call(call) if !matches!(call.name.as_str(), "socket" | "accept") => Some(&mut call.result),
+        _ => None,
+    });
+    if let Some(Expr::Int(n)) = last {
+        *n += 1;
+        made.push(call);
+    }
+    made
+}
+
+/// What fails there fails here.
+fn same_failures(profile: &'static str) {
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    // Some of them: a call that does not return costs a second each time.
+    for (_, script) in scripts(profile).iter().step_by(5) {
+        for script in turned(script) {
+            tried += 1;
+            wrong.extend(compare(&script, profile, &[]));
+        }
+    }
+    assert!(tried > 150, "only {tried}");
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One test: the object has one host at a time.
+#[test]
+fn verdicts_are_the_same() {
+    same_verdicts("linux", &[]);
+    same_verdicts("rfc", &[]);
+    for version in ["ipv6", "ipv4-mapped-ipv6"] {
+        same_verdicts("linux", &[("ip_version".into(), version.into())]);
+    }
+    same_failures("linux");
+}
