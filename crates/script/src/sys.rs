@@ -212,6 +212,8 @@ struct Sock {
     urgent_taken: bool,
     /// The last thing written ended a record.
     record_ended: bool,
+    /// The program is told of this error next, whatever became of the connection.
+    pending: Option<&'static str>,
     /// Directions that were shut down.
     shut_read: bool,
     shut_write: bool,
@@ -379,7 +381,7 @@ impl Sys {
                 self.connected(world, fd)
             }
             OpKind::Read(reading) => self.read(world, reading, op.nonblock)?,
-            OpKind::Write(writing) => self.write(world, writing),
+            OpKind::Write(writing) => self.write(world, writing, !op.nonblock),
             OpKind::SendFile { file, write } => self.send_file(world, *file, write),
             OpKind::Close { tuple } => closed_for_good(world, tuple).then(|| Ret::ok(0)),
             OpKind::Splice { from, to, len } => self.splice(world, *from, *to, *len)?,
@@ -565,12 +567,14 @@ impl Sys {
         let Some(sock) = self.sock_mut(fd) else { return Ok(at_once(self.no_socket(fd))) };
         let Some(to) = to else {
             // AF_UNSPEC: the socket is as new.
+            let mut fresh = Sock::new(sock.v6, sock.nonblock, Kind::Fresh, sock.opts.clone());
             if let Kind::Conn(id) = sock.kind
                 && let Some(handle) = world.stack.conn(world.now, id)
             {
+                let quiet = matches!(handle.get().state(), State::Closed | State::TimeWait | State::LastAck);
+                fresh.pending = (!quiet).then_some("ECONNRESET");
                 handle.abort();
             }
-            let fresh = Sock::new(sock.v6, sock.nonblock, Kind::Fresh, sock.opts.clone());
             *sock = fresh;
             return Ok(at_once(Ret::ok(0)));
         };
@@ -716,6 +720,9 @@ impl Sys {
 
     /// The errno of what ended a connection, once.
     fn take_error(&mut self, world: &mut World<'_>, fd: i64) -> Option<&'static str> {
+        if let Some(errno) = self.sock_mut(fd)?.pending.take() {
+            return Some(errno);
+        }
         let id = self.conn_id(fd)?;
         if self.sock(fd)?.error_told {
             return None;
@@ -785,6 +792,7 @@ impl Sock {
             written: 0,
             urgent_taken: false,
             record_ended: false,
+            pending: None,
             shut_read: false,
             shut_write: false,
         }

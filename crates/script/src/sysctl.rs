@@ -208,7 +208,29 @@ const SAME: [(&str, &[&str]); 11] = [
 ];
 
 /// Settings of Linux that have no counterpart; the outcome tells that they were asked for.
-const UNMODELLED: [&str; 32] = [
+const UNMODELLED: [&str; 53] = [
+    "tcp_abort_on_overflow",
+    "tcp_max_syn_backlog",
+    "tcp_max_orphans",
+    "tcp_max_tw_buckets",
+    "tcp_challenge_ack_limit",
+    "tcp_app_win",
+    "tcp_adv_win_scale",
+    "tcp_pingpong_thresh",
+    "tcp_backlog_ack_defer",
+    "tcp_reflect_tos",
+    "tcp_stdurg",
+    "tcp_low_latency",
+    "tcp_thin_dupack",
+    "tcp_workaround_signed_windows",
+    "tcp_mtu_probe_floor",
+    "tcp_probe_interval",
+    "tcp_probe_threshold",
+    "tcp_tw_reuse_delay",
+    "tcp_plb_enabled",
+    "tcp_comp_sack_slack_ns",
+    "tcp_comp_sack_rtt_percent",
+    "ip_no_pmtu_disc",
     "tcp_frto",
     "tcp_dsack",
     "tcp_fack",
@@ -228,7 +250,6 @@ const UNMODELLED: [&str; 32] = [
     "tcp_ecn_option_beacon",
     "tcp_pacing_ss_ratio",
     "tcp_pacing_ca_ratio",
-    "tcp_notsent_lowat",
     "tcp_fastopen",
     "tcp_fastopen_key",
     "tcp_fastopen_blackhole_timeout_sec",
@@ -262,6 +283,17 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_wmem" => profile.send_sizes = sizes(value).ok_or_else(bad)?,
         "tcp_syn_retries" => tcp.syn_retries = octet()?,
         "tcp_synack_retries" => tcp.syn_ack_retries = octet()?,
+        "tcp_syn_linear_timeouts" => tcp.syn_linear = octet()?,
+        "tcp_notsent_lowat" => profile.notsent_lowat = n()? as u32,
+        "tcp_congestion_control" => {
+            let name = ["reno", "cubic", "bbr", "dctcp", "vegas"].into_iter().find(|known| *known == value);
+            profile.congestion = name.ok_or_else(bad)?;
+            if value != "reno" {
+                profile
+                    .notes
+                    .push(format!("{name}={value} is not modelled", name = "tcp_congestion_control"));
+            }
+        }
         "tcp_retries1" => tcp.r1 = octet()?,
         "tcp_retries2" => tcp.r2 = octet()?,
         "tcp_orphan_retries" => tcp.orphan_retries = octet()?,

@@ -93,6 +93,15 @@ quirks! {
     HELD_TEXT_WAITS_RTO = 43;
     /// Nagle's algorithm holds a small segment back only while another small one is in flight (Minshall's form).
     NAGLE_SMALL_ONLY = 44;
+    /// A smaller path MTU is believed at once, whatever was acknowledged; one of 0 is taken for the smallest.
+    PMTU_AT_ONCE = 45;
+    /// R2 and the user timeout count from the first retransmission or probe; R2 is the time that so many doublings of
+    /// [`Config::rto_min`] take.
+    LIMITS_FROM_FIRST_TRY = 46;
+    /// Keepalive that gives up sends RST; with a user timeout it gives up after that silence, not after so many probes.
+    KEEPALIVE_RESETS = 47;
+    /// A probe of a closed window is a segment without text before SND.UNA; what is in flight is retransmitted whole.
+    PROBE_WITHOUT_TEXT = 48;
     /// Congestion counts from cwnd, not from what is in flight; a timeout in fast recovery leaves ssthresh.
     CONGESTION_BY_CWND = 50;
     /// The variance part of the RTO is never below its lower bound.
@@ -155,6 +164,8 @@ pub struct Config {
     pub rto_max: Duration,
     /// Retransmissions of a SYN before giving up (RFC 9293 MUST-23). 7.
     pub syn_retries: u8,
+    /// Retransmissions of a SYN before the time between them grows; they come on top of `syn_retries`. 0.
+    pub syn_linear: u8,
     /// Retransmissions of a SYN,ACK before the half-open record goes. 5.
     pub syn_ack_retries: u8,
     /// R1: retransmissions before the application is told (RFC 9293 SHLD-10). 3.
@@ -226,6 +237,7 @@ impl Default for Config {
             rto_min: Duration::from_secs(1),
             rto_max: Duration::from_secs(60),
             syn_retries: 7,
+            syn_linear: 0,
             syn_ack_retries: 5,
             r1: 3,
             r2: 15,
@@ -272,6 +284,7 @@ impl Config {
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             syn_retries: 6,
+            syn_linear: 4,
             persist_max: Duration::from_secs(120),
             keepalive: Keepalive { probes: 9, ..Keepalive::default() },
             slow_start_limit: u8::MAX,

@@ -315,6 +315,10 @@ impl Bits {
     pub const OVERHEAD: Bits = Bits(1 << 31);
     /// The application holds small segments back until it says otherwise.
     pub const CORK: Bits = Bits(1 << 30);
+    /// The user timeout counts from the first retransmission or probe (see `Quirks::LIMITS_FROM_FIRST_TRY`).
+    pub const FIRST_TRY: Bits = Bits(1 << 33);
+    /// A writer waits for the handshake.
+    pub const WRITER: Bits = Bits(1 << 34);
     /// More text was announced: a small segment waits for it, or for the peer.
     pub const MORE: Bits = Bits(1 << 29);
     /// A tail loss probe has to go out (RFC 8985 7.3).
@@ -372,6 +376,8 @@ pub(crate) struct Timers {
     pub fin_wait_2: Instant,
     /// When the oldest unacknowledged octet began to wait: last progress, or first sent.
     pub stalled_since: Instant,
+    /// When the first retransmission or probe since the last progress was sent; never: none was.
+    pub first_try: Instant,
     /// When text was last sent (RFC 5681 4.1).
     pub last_sent: Instant,
     /// No duplicate or challenge ACK before this (RFC 5961 7).
@@ -440,7 +446,7 @@ pub struct Connection {
 }
 
 // There may be millions: whoever makes one larger does so on purpose.
-const _: () = assert!(size_of::<Connection>() <= 616);
+const _: () = assert!(size_of::<Connection>() <= 632);
 
 /// What keepalive watches (RFC 9293 3.8.4).
 #[derive(Clone, Debug)]
@@ -499,6 +505,9 @@ impl Connection {
         if cfg.quirks.has(Quirks::RECV_OVERHEAD) {
             bits.set(Bits::OVERHEAD);
         }
+        if cfg.quirks.has(Quirks::LIMITS_FROM_FIRST_TRY) {
+            bits.set(Bits::FIRST_TRY);
+        }
         Connection {
             tuple,
             state: State::Closed,
@@ -551,6 +560,7 @@ impl Connection {
                 delayed_ack: Instant::NEVER,
                 fin_wait_2: Instant::NEVER,
                 stalled_since: cx.now,
+                first_try: Instant::NEVER,
                 last_sent: cx.now,
                 next_ac: Instant::ZERO,
             },

@@ -18,7 +18,7 @@ impl Sys {
             return Some(Ret::err(if self.fds.contains_key(&file) { "EINVAL" } else { "EBADF" }));
         }
         let before = write.done;
-        let ret = self.write(world, write);
+        let ret = self.write(world, write, false);
         if let Some(Fd::File(at)) = self.fds.get_mut(&file) {
             *at += (write.done - before) as u64;
         }

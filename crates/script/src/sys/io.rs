@@ -161,7 +161,9 @@ impl Sys {
             // Nothing is ever put there.
             return Ok(Some(Ret::err("EAGAIN")));
         }
-        let Kind::Conn(id) = sock.kind else { return Ok(Some(Ret::err("ENOTCONN"))) };
+        let Kind::Conn(id) = sock.kind else {
+            return Ok(Some(Ret::err(self.take_error(world, fd).unwrap_or("ENOTCONN"))));
+        };
         if sock.opts.recverr
             && let Some(errno) = self.soft_error(world, fd)
         {
@@ -260,7 +262,12 @@ impl Sys {
         let mut handle = world.stack.conn(world.now, id)?;
         let queued = handle.info().recv_queue as usize;
         let mut most = len.min(queued);
-        if !sock.opts.urgent_inline {
+        if sock.opts.urgent_inline {
+            // It begins a read of its own.
+            if let Some(n) = handle.get().urgent().filter(|n| *n > 1) {
+                most = most.min(n as usize - 1);
+            }
+        } else {
             // The octet before the mark is not part of the stream (Linux without SO_OOBINLINE); a read stops there.
             match handle.get().urgent() {
                 Some(1) if queued > 0 => {
@@ -278,6 +285,12 @@ impl Sys {
                 None => {}
             }
         }
+        let peeking = flags & MSG_PEEK != 0;
+        let offset = if peeking { sock.opts.peek_offset.unwrap_or(0) } else { 0 };
+        if offset > 0 && offset >= queued {
+            return if ended(&handle) { Some(Ret::ok(0)) } else { None };
+        }
+        let most = if offset > 0 { (most + offset).min(queued) } else { most };
         let mut into = vec![0; most.max(usize::from(len > 0))];
         let got = if flags & MSG_PEEK != 0 { handle.peek(&mut into) } else { handle.read(&mut into) };
         let taken = match got {
@@ -289,8 +302,15 @@ impl Sys {
             }
         };
         into.truncate(taken);
-        let expected = seq::octets(sock.read, taken);
-        if flags & MSG_PEEK == 0 {
+        into.drain(..offset.min(taken));
+        let taken = into.len();
+        let expected = seq::octets(sock.read.wrapping_add(offset as u32), taken);
+        match (&mut sock.opts.peek_offset, peeking) {
+            (Some(at), true) => *at += taken,
+            (Some(at), false) => *at = at.saturating_sub(taken),
+            _ => {}
+        }
+        if !peeking {
             sock.read = sock.read.wrapping_add(taken as u32);
         }
         let mut ret = Ret::ok(taken as i64);
@@ -329,7 +349,12 @@ impl Sys {
         Some(ret.with(Handed::Octets(octets)))
     }
 
-    pub(super) fn write(&mut self, world: &mut World<'_>, writing: &mut Writing) -> Option<Ret> {
+    pub(super) fn write(
+        &mut self,
+        world: &mut World<'_>,
+        writing: &mut Writing,
+        blocking: bool,
+    ) -> Option<Ret> {
         let Writing { fd, len, urgent, more, ends_record, null, .. } = *writing;
         if let Some(Fd::PipeWrite(read_end)) = self.fds.get(&fd) {
             let read_end = *read_end;
@@ -345,7 +370,9 @@ impl Sys {
         if self.sock(fd).is_none() {
             return Some(self.no_socket(fd));
         }
-        let Some(id) = self.conn_id(fd) else { return Some(Ret::err("EPIPE")) };
+        let Some(id) = self.conn_id(fd) else {
+            return Some(Ret::err(self.take_error(world, fd).unwrap_or("EPIPE")));
+        };
         if self.sock(fd)?.opts.recverr
             && let Some(errno) = self.soft_error(world, fd)
         {
@@ -357,6 +384,7 @@ impl Sys {
             let mut handle = world.stack.conn(world.now, id)?;
             let readiness = handle.readiness();
             if !readiness.connected && readiness.closed.is_none() {
+                handle.configure(|conn, _| conn.expect_text(blocking));
                 return None;
             }
             let able = readiness.closed.is_none() && !sock.shut_write;
@@ -421,7 +449,7 @@ impl Sys {
                 match &ret.handed {
                     Handed::Octets(octets) if ret.value > 0 => {
                         let (len, text) = (octets.len(), Some(octets.clone()));
-                        Ok(self.write(world, &mut Writing { fd: to, len, text, ..Writing::default() }))
+                        Ok(self.write(world, &mut Writing { fd: to, len, text, ..Writing::default() }, false))
                     }
                     _ => Ok(Some(ret)),
                 }
@@ -431,7 +459,7 @@ impl Sys {
                 let octets = held.get(..len).unwrap_or_default().to_vec();
                 let text = (self.octets == Octets::Given).then_some(octets);
                 let mut writing = Writing { fd: to, len, text, ..Writing::default() };
-                let ret = self.write(world, &mut writing);
+                let ret = self.write(world, &mut writing, false);
                 let done = writing.done;
                 if let Some(Fd::PipeRead(held)) = self.fds.get_mut(&from) {
                     held.drain(..done.min(held.len()));

@@ -91,6 +91,8 @@ pub(super) struct Opts {
     defer_accept: u8,
     pub notsent_lowat: Option<u32>,
     pub recv_lowat: Option<usize>,
+    /// Where the next MSG_PEEK begins; `None`: always at the next octet.
+    pub peek_offset: Option<usize>,
     /// Reads tell how much is left.
     pub tell_queue: bool,
     /// ICMP errors end the wait of the program at once (IP_RECVERR).
@@ -174,9 +176,14 @@ impl Opts {
     }
 }
 
+/// Name of an option whose number is none of those that have names.
+const NOBODY_KNOWS: &str = "?";
+
+/// A word; a number stands for an option that nobody knows.
 fn named(call: &Call, i: usize) -> Called<&str> {
     match arg(call, i)? {
         Expr::Word(w) => Ok(w),
+        Expr::Int(_) => Ok(NOBODY_KNOWS),
         other => Err(format!("an option's level and name have to be words here, not {other}")),
     }
 }
@@ -198,6 +205,9 @@ impl Sys {
         let value = arg(call, 3)?.single().clone();
         if self.sock(fd).is_none() {
             return Ok(self.no_socket(fd));
+        }
+        if name == NOBODY_KNOWS {
+            return Ok(Ret::err("ENOPROTOOPT"));
         }
         if value == Expr::Word("NULL".into()) {
             return Ok(Ret::err("EFAULT"));
@@ -311,6 +321,9 @@ impl Sys {
                 let octets = usize::try_from(n()?).unwrap_or(i32::MAX as usize).max(1);
                 opts.recv_lowat = Some(octets);
             }
+            ("SOL_SOCKET", "SO_PEEK_OFF") => {
+                opts.peek_offset = usize::try_from(n()?).ok();
+            }
             ("SOL_SOCKET", "SO_TIMESTAMPING") => {
                 opts.timestamping = n()? != 0;
                 self.note(format!("{name}={value} is not modelled"));
@@ -358,6 +371,12 @@ impl Sys {
         let expected = arg(call, 3)?.single();
         if self.sock(fd).is_none() {
             return Ok(self.no_socket(fd));
+        }
+        if name == NOBODY_KNOWS {
+            return Ok(Ret::err("ENOPROTOOPT"));
+        }
+        if *expected == Expr::Word("NULL".into()) {
+            return Ok(Ret::err("EFAULT"));
         }
         let value = self
             .option(world, fd, &level, &name)
@@ -414,6 +433,7 @@ impl Sys {
             ("SOL_TCP", "TCP_NOTSENT_LOWAT") => i64::from(opts.notsent_lowat.unwrap_or(0)),
             ("SOL_TCP", "TCP_INQ") => i64::from(opts.tell_queue),
             ("SOL_SOCKET", "SO_RCVLOWAT") => opts.recv_lowat.unwrap_or(1) as i64,
+            ("SOL_SOCKET", "SO_PEEK_OFF") => opts.peek_offset.map_or(-1, |n| n as i64),
             ("SOL_SOCKET", "SO_SNDLOWAT") => 1,
             ("SOL_SOCKET", "SO_DOMAIN") => {
                 if sock.v6 {

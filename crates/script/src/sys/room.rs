@@ -77,6 +77,7 @@ impl Sys {
         let size = self.send_buffer(world, fd, info);
         let lowat = self.sock(fd).and_then(|s| s.opts.notsent_lowat).filter(|n| *n > 0);
         size.saturating_sub(queued.memory) >= queued.memory / 2
-            && queued.later < lowat.unwrap_or(world.profile.notsent_lowat)
+            // Whoever is told finds room for as much again.
+            && u64::from(queued.later) * 2 < u64::from(lowat.unwrap_or(world.profile.notsent_lowat))
     }
 }

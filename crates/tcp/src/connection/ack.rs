@@ -132,6 +132,7 @@ impl Connection {
     /// The window was closed and is open: probes give way to text.
     fn window_opened(&mut self, cx: &mut Cx<'_>) {
         self.bits.clear(Bits::PROBE_DUE);
+        self.timers.first_try = Instant::NEVER;
         // The peer answered every probe: they are no tries of what is sent now (RFC 9293 MUST-37, RFC 6298 5.5).
         self.rto.forgive();
         if self.bits.take(Bits::PROBED) && !self.log.is_empty() {
@@ -198,6 +199,7 @@ impl Connection {
             self.bits.clear(Bits::URG_SENDING);
         }
         self.timers.stalled_since = cx.now;
+        self.timers.first_try = Instant::NEVER;
         self.bits.clear(Bits::STARVED);
         if self.timers.send_kind == SendTimer::Persist {
             // A closed window doubled the interval, not the path.

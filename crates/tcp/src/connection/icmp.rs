@@ -67,14 +67,16 @@ impl Connection {
             return;
         }
         let mtu = match mtu {
-            0 => PLATEAUS.into_iter().find(|p| *p < now).unwrap_or(MIN_MTU_V4),
+            0 if !cx.cfg.quirks.has(Quirks::PMTU_AT_ONCE) => {
+                PLATEAUS.into_iter().find(|p| *p < now).unwrap_or(MIN_MTU_V4)
+            }
             m => m.max(if v4 { MIN_MTU_V4 } else { MIN_MTU_V6 }),
         };
         if mtu >= now {
             return;
         }
         self.claimed_mtu = mtu as u16;
-        if u32::from(self.proven_mss) < u32::from(self.snd.mss) {
+        if u32::from(self.proven_mss) < u32::from(self.snd.mss) || cx.cfg.quirks.has(Quirks::PMTU_AT_ONCE) {
             self.apply_claimed_mtu(cx);
         }
     }

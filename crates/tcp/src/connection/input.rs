@@ -161,7 +161,13 @@ impl Connection {
         };
         self.step(cx, Trigger::RcvSynAck);
         self.take_ack_of_syn(cx, ack);
-        self.ack_now(Why::Ack);
+        let text_follows = self.bits.take(Bits::WRITER) || self.pace.in_pingpong();
+        if text_follows && cx.cfg.quirks.has(Quirks::ADAPTIVE_ACKS) {
+            self.pace.disorder(self.rcv_wnd());
+            self.timers.delayed_ack = cx.now + crate::recv::pace::ATO_MAX;
+        } else {
+            self.ack_now(Why::Ack);
+        }
         // There only a peer that took all the text of our SYN may answer with text.
         let fast = self.snd.nxt != self.iss + 1 && ack == self.snd.nxt && !seg.ctl.fin();
         if cx.cfg.quirks.has(Quirks::SYN_ACK_TEXT_IGNORED) && !fast {

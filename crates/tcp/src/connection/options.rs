@@ -114,6 +114,16 @@ impl Connection {
         }
     }
 
+    /// Whether somebody waits for the handshake with text: the ACK that completes it rides on the text then
+    /// ([`crate::Quirks::ADAPTIVE_ACKS`]).
+    pub fn expect_text(&mut self, waits: bool) {
+        if waits {
+            self.bits.set(Bits::WRITER);
+        } else {
+            self.bits.clear(Bits::WRITER);
+        }
+    }
+
     /// What was written ends a record: no segment holds octets of this record and of what is written later.
     pub fn end_record(&mut self) {
         let end = self.queue_end();

@@ -127,6 +127,9 @@ impl Connection {
         let room = self.window_right().dist(seq).max(0) as u32;
         let forced = self.bits.has(Bits::RETRANSMIT_NOW);
         let free = self.cc.cwnd().saturating_sub(self.log.pipe());
+        // Where a closed window is probed with all of the oldest segment, the window does not count for it.
+        let room =
+            if room == 0 && forced && cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT) { len } else { room };
         if room == 0 || (!forced && free == 0) {
             return None;
         }
@@ -178,6 +181,9 @@ impl Connection {
         if self.log.is_empty() && !self.has_unsent() {
             // Since the timer ran out, all of it was acknowledged.
             return None;
+        }
+        if cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT) {
+            return Some(Plan { seq: self.snd.una - 1, len: 0, fin: false, why: Why::WindowProbe });
         }
         // One octet, or the FIN, at SND.UNA (RFC 9293 MUST-36).
         self.bits.set(Bits::PROBED);
@@ -388,8 +394,9 @@ impl Connection {
         if fin {
             flags = flags.with(Flags::FIN);
         }
-        if len > 0 && end == self.queue_end() {
-            // RFC 9293 MUST-61: PSH on the last octet that is queued.
+        let record_ends = self.records.as_ref().is_some_and(|ends| ends.contains(&end));
+        if len > 0 && (end == self.queue_end() || record_ends) {
+            // RFC 9293 MUST-61: PSH on the last octet that is queued, or of a record.
             flags = flags.with(Flags::PSH);
         }
         let sack = if self.bits.has(Bits::SACK_OK) { self.sack() } else { Vec4::default() };

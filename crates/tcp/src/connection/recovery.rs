@@ -316,7 +316,8 @@ impl Connection {
 
     /// The one timer of what is in flight: reordering, tail loss probe, retransmission or persist (RFC 8985 8).
     pub(crate) fn arm_send_timer(&mut self, cx: &Cx<'_>, reorder_at: Option<Instant>) {
-        self.timers.send_kind = if self.snd.wnd == 0 { SendTimer::Persist } else { SendTimer::Retransmit };
+        let closed = self.snd.wnd == 0 && !cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT);
+        self.timers.send_kind = if closed { SendTimer::Persist } else { SendTimer::Retransmit };
         if self.log.is_empty() {
             self.timers.send = Instant::NEVER;
             return;

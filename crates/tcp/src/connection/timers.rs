@@ -5,13 +5,19 @@ use core::time::Duration;
 use synfin_wire::Instant;
 
 use super::{Bits, Connection, SendTimer, Verdict};
-use crate::Cx;
 use crate::error::{CloseReason, SoftError};
 use crate::event::{Event, TimerKind, Why};
 use crate::state::{State, Trigger};
+use crate::{Config, Cx, Quirks};
 
 /// RFC 9293 SHLD-11: text is repeated for at least 100 s before the connection is given up.
 const R2_AT_LEAST: Duration = Duration::from_secs(100);
+
+/// How long so many doublings of the shortest RTO take, each no longer than the longest one.
+fn doublings(tries: u8, cfg: &Config) -> Duration {
+    let times = core::iter::successors(Some(cfg.rto_min), |t| Some(t.saturating_mul(2).min(cfg.rto_max)));
+    times.take(usize::from(tries) + 1).fold(Duration::ZERO, Duration::saturating_add)
+}
 
 impl Connection {
     /// When [`Connection::on_timeout`] wants to be called; [`Instant::NEVER`] if never.
@@ -31,7 +37,12 @@ impl Connection {
         if matches!(self.user_timeout, 0 | u32::MAX) || !self.waiting() {
             return Instant::NEVER;
         }
-        self.timers.stalled_since + Duration::from_millis(u64::from(self.user_timeout))
+        let since = match self.bits.has(Bits::FIRST_TRY) {
+            false => self.timers.stalled_since,
+            true if self.timers.first_try.is_never() => return Instant::NEVER,
+            true => self.timers.first_try,
+        };
+        since + Duration::from_millis(u64::from(self.user_timeout))
     }
 
     /// Keepalive (RFC 9293 MUST-26): only when nothing waits and nothing was heard.
@@ -61,6 +72,7 @@ impl Connection {
                 && self.bits.has(Bits::CONNECTED)
                 && self.syn_acked()
                 && self.snd.wnd == 0
+                && !cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT)
             {
                 // The window closed over what is in flight: probe it (RFC 9293 MUST-35).
                 self.timers.send_kind = SendTimer::Persist;
@@ -90,10 +102,20 @@ impl Connection {
         if self.keepalive_deadline() <= cx.now
             && let Some(k) = &mut self.keepalive
         {
-            if k.probes >= k.times.probes {
+            let resets = cx.cfg.quirks.has(Quirks::KEEPALIVE_RESETS);
+            let silence = cx.now.since(k.since);
+            let over = match self.user_timeout {
+                0 | u32::MAX => k.probes >= k.times.probes,
+                _ if !resets => k.probes >= k.times.probes,
+                ms => k.probes > 0 && silence >= Duration::from_millis(u64::from(ms)),
+            };
+            if over {
+                if resets {
+                    cx.reply = Some(self.abort_head(cx));
+                }
                 return self.give_up(cx, TimerKind::Keepalive);
             }
-            k.probes += 1;
+            k.probes = k.probes.saturating_add(1);
             cx.emit(&self.tuple, || Event::Timer(TimerKind::Keepalive));
             self.bits.set(Bits::KEEPALIVE_DUE);
         }
@@ -104,6 +126,11 @@ impl Connection {
             self.ack_now(Why::Ack);
         }
         Verdict::Keep
+    }
+
+    /// Something is sent again, or a window is probed.
+    fn note_try(&mut self, cx: &Cx<'_>) {
+        self.timers.first_try = self.timers.first_try.min(cx.now);
     }
 
     fn give_up(&mut self, cx: &mut Cx<'_>, timer: TimerKind) -> Verdict {
@@ -126,10 +153,18 @@ impl Connection {
             return false;
         }
         let cfg = cx.cfg;
+        if text && cfg.quirks.has(Quirks::LIMITS_FROM_FIRST_TRY) {
+            // The receiver of a closed window may take its time.
+            let closed = self.snd.wnd == 0 && !self.bits.has(Bits::ORPHAN);
+            let limit = if self.bits.has(Bits::ORPHAN) { cfg.orphan_retries } else { cfg.r2 };
+            let first = self.timers.first_try;
+            return !closed && !first.is_never() && cx.now.since(first) >= doublings(limit, cfg);
+        }
         if self.bits.has(Bits::ORPHAN) {
             return tries >= cfg.orphan_retries;
         }
-        let limit = if text { cfg.r2 } else { cfg.syn_retries };
+        let linear = if self.state == State::SynSent { cfg.syn_linear } else { 0 };
+        let limit = if text { cfg.r2 } else { cfg.syn_retries.saturating_add(linear) };
         tries >= limit && (!text || cx.now.since(self.timers.stalled_since) >= R2_AT_LEAST)
     }
 
@@ -147,9 +182,14 @@ impl Connection {
             cx.emit(&self.tuple, || Event::SoftError(SoftError::Retransmitting));
         }
         let first = self.rto.tries() == 0;
-        self.rto.back_off();
+        if self.state != State::SynSent || tries >= cx.cfg.syn_linear {
+            self.rto.back_off();
+        } else {
+            self.rto.tried();
+        }
         self.timers.rto_from = cx.now;
         self.timers.send = cx.now + self.rto.current(cx.cfg);
+        self.note_try(cx);
         if !open {
             self.syn_retries = self.syn_retries.saturating_add(1);
             self.bits.set(Bits::SYN_DUE);
@@ -178,6 +218,7 @@ impl Connection {
             return self.end(cx, Trigger::Timeout, CloseReason::TimedOut);
         }
         self.probes = self.probes.saturating_add(1);
+        self.note_try(cx);
         self.rto.back_off();
         self.timers.send = cx.now + self.rto.current(cx.cfg).min(cx.cfg.persist_max);
         self.bits.set(Bits::PROBE_DUE);

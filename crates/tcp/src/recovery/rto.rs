@@ -80,6 +80,11 @@ impl Rto {
     /// A timeout happened (RFC 6298 5.5).
     pub fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);
+        self.tried();
+    }
+
+    /// A timeout happened that does not double the next.
+    pub fn tried(&mut self) {
         self.tries = self.tries.saturating_add(1);
     }
 

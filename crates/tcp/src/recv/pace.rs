@@ -9,7 +9,7 @@ use crate::config::{Config, Quirks};
 /// The shortest delay that is learned, and the first one.
 const ATO_MIN: Duration = Duration::from_millis(40);
 /// The longest delay while the peer waits for answers, or sends small segments.
-const ATO_MAX: Duration = Duration::from_millis(200);
+pub(crate) const ATO_MAX: Duration = Duration::from_millis(200);
 /// The longest delay otherwise.
 const ATO_MAX_BULK: Duration = Duration::from_millis(500);
 /// Segments that are acknowledged at once at the beginning and after disorder, at most.

@@ -154,9 +154,23 @@ fn receive_space(rcv: &Rcv, ts: bool, now: Instant, h: &mut impl Hasher) {
 }
 
 fn times(t: &Timers, waits: bool, now: Instant, cfg: &Config, h: &mut impl Hasher) {
-    let Timers { send, send_kind, rto_from, delayed_ack, fin_wait_2, stalled_since, last_sent, next_ac } = t;
+    let Timers {
+        send,
+        send_kind,
+        rto_from,
+        delayed_ack,
+        fin_wait_2,
+        stalled_since,
+        first_try,
+        last_sent,
+        next_ac,
+    } = t;
     if !send.is_never() {
         ago(*rto_from, now, cfg.rto_max).hash(h);
+    }
+    if cfg.quirks.has(Quirks::LIMITS_FROM_FIRST_TRY) {
+        first_try.is_never().hash(h);
+        ago(*first_try, now, Duration::MAX).hash(h);
     }
     (ahead(*send, now), send_kind, ahead(*delayed_ack, now), ahead(*fin_wait_2, now)).hash(h);
     if waits {

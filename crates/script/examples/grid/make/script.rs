@@ -167,6 +167,10 @@ fn cell(text: &mut String, row: &Row, wnd: u32) {
     let _ = write!(text, "\n// {seq}{between}{ack}{what} ({}).\n +.01 {}\n", row.id, incoming(row, wnd));
     match &row.answer {
         Answer::Nothing => {}
+        // The ACK of a FIN may wait where the window has nothing new to tell.
+        Answer::Ack(seq, ack) if row.seq_class == "next+fill" && row.flags.contains('F') => {
+            line(text, "+0~+.5", ".", *seq, Some(*ack));
+        }
         Answer::Ack(seq, ack) => line(text, "   +0", ".", *seq, Some(*ack)),
         Answer::AckSoon(seq, ack) => line(text, "+0~+.5", ".", *seq, Some(*ack)),
         Answer::AckOrNot(seq, ack) => {
