@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use synfin_wire::{SackBlock, Segment, Seq};
+use synfin_wire::{Instant, SackBlock, Segment, Seq};
 
 use super::{Bits, Connection, SendTimer, Verdict};
 use crate::Cx;
