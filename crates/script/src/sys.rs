@@ -678,6 +678,7 @@ impl Sys {
                         handle.abort();
                         if let Some(sock) = self.sock_mut(fd) {
                             sock.kind = Kind::Fresh;
+                            sock.pending = Some("ECONNRESET");
                         }
                         return Ok(Ret::ok(0));
                     }
@@ -757,7 +758,9 @@ impl Sys {
         let id = self.conn_id(fd)?;
         let mss = synfin_net_mss(world);
         let handle = world.stack.conn(world.now, id)?;
-        Some(tcpinfo::fields(&handle.info(), mss))
+        let (info, tuple) = (handle.info(), *handle.get().tuple());
+        drop(handle);
+        Some(tcpinfo::fields(&info, mss, &tuple, world))
     }
 
     /// When a waiting call gives up on its own.

@@ -1,6 +1,7 @@
 //! `tcpi_...`: what the stack knows of a connection, under the names and in the units of Linux's struct tcp_info.
 
 use synfin_tcp::{Info, Phase, State};
+use synfin_wire::{Instant, Tuple};
 
 pub(crate) use crate::host::Fields;
 use crate::sys::World;
@@ -43,7 +44,12 @@ pub(crate) fn path_mtu(info: &Info, world: &World<'_>) -> i64 {
 }
 
 /// Fields of a connection. Counts of segments are made from octets as Linux would count full segments.
-pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
+pub(crate) fn fields(info: &Info, our_mss: u16, tuple: &Tuple, world: &World<'_>) -> Fields {
+    let traffic = world.trace.traffic(tuple);
+    let ago = |t: Option<Instant>| {
+        let since = world.now.since(t.unwrap_or(world.now));
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    };
     let mss = u32::from(info.mss).max(1);
     let micros = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
     let scaled = info.wscale.0 > 0 || info.wscale.1 > 0;
@@ -57,7 +63,25 @@ pub(crate) fn fields(info: &Info, our_mss: u16) -> Fields {
         ("tcpi_rcv_wscale", i64::from(info.wscale.0)),
         ("tcpi_rto", micros(info.rto)),
         ("tcpi_snd_mss", i64::from(info.mss)),
-        ("tcpi_advmss", i64::from(our_mss)),
+        ("tcpi_advmss", i64::from(our_mss) - if info.timestamps { 12 } else { 0 }),
+        ("tcpi_pmtu", path_mtu(info, world)),
+        ("tcpi_rcv_mss", i64::from(info.rcv_mss)),
+        ("tcpi_ato", micros(info.ato)),
+        ("tcpi_probes", i64::from(info.probes)),
+        ("tcpi_rcv_ssthresh", i64::from(info.rcv_ssthresh)),
+        ("tcpi_rcv_space", i64::from(our_mss) * 10),
+        ("tcpi_bytes_acked", i64::from(info.bytes_acked)),
+        ("tcpi_bytes_received", i64::from(info.bytes_received)),
+        ("tcpi_segs_in", i64::from(traffic.segs_in)),
+        ("tcpi_segs_out", i64::from(traffic.segs_out)),
+        ("tcpi_data_segs_in", i64::from(traffic.data_segs_in)),
+        ("tcpi_data_segs_out", i64::from(traffic.data_segs_out)),
+        ("tcpi_bytes_sent", traffic.bytes_sent as i64),
+        ("tcpi_bytes_retrans", traffic.bytes_retrans as i64),
+        ("tcpi_last_data_sent", ago(traffic.last_text_out)),
+        ("tcpi_last_data_recv", ago(traffic.last_text_in)),
+        ("tcpi_last_ack_sent", 0),
+        ("tcpi_last_ack_recv", ago(traffic.last_ack_in)),
         ("tcpi_rtt", micros(info.srtt)),
         ("tcpi_rttvar", micros(info.rttvar)),
         ("tcpi_snd_cwnd", i64::from(info.cwnd / mss)),

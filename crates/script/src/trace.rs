@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use synfin_tcp::{Event, Probe, State, Why};
-use synfin_wire::{Instant, Tuple};
+use synfin_wire::{Flags, Instant, Tuple};
 
 /// So much is remembered for the reasons of a failure.
 const REMEMBERED: usize = 12;
@@ -20,6 +20,22 @@ struct Inner {
     /// The errno of the last ICMP error that was injected.
     icmp_errno: Option<&'static str>,
     mtu: u16,
+    /// What went to and fro, by connection.
+    traffic: BTreeMap<Tuple, Traffic>,
+}
+
+/// What went to and fro on a connection.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Traffic {
+    pub segs_in: u32,
+    pub data_segs_in: u32,
+    pub segs_out: u32,
+    pub data_segs_out: u32,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+    pub last_text_in: Option<Instant>,
+    pub last_text_out: Option<Instant>,
+    pub last_ack_in: Option<Instant>,
 }
 
 /// Ears on a stack, and what they heard. Clones share it.
@@ -40,6 +56,53 @@ impl Trace {
 
     pub fn mtu(&self) -> u16 {
         self.with(|t| t.mtu)
+    }
+
+    /// What went to and fro on a connection.
+    pub fn traffic(&self, tuple: &Tuple) -> Traffic {
+        self.with(|t| t.traffic.get(tuple).copied().unwrap_or_default())
+    }
+
+    /// Counts as Linux does: by segments of a super-segment, and without the SYN,ACK of a passive open.
+    fn count(&self, now: Instant, who: &Tuple, event: &Event<'_>) {
+        self.with(|t| match event {
+            Event::Received(seg) => {
+                if seg.ctl.syn() && seg.ack.is_none() {
+                    t.traffic.remove(who);
+                }
+                let traffic = t.traffic.entry(*who).or_default();
+                let many = seg.gro.map_or(1, |g| (seg.payload.len() as u32).div_ceil(u32::from(g.get())));
+                traffic.segs_in += many;
+                if !seg.payload.is_empty() {
+                    traffic.data_segs_in += many;
+                    traffic.last_text_in = Some(now);
+                }
+                if seg.ack.is_some() {
+                    traffic.last_ack_in = Some(now);
+                }
+            }
+            Event::Sent { head, len, gso, why } => {
+                let syn = head.flags.has(Flags::SYN);
+                if syn && head.ack.is_some() {
+                    return;
+                }
+                if syn && *why == Why::Open {
+                    t.traffic.remove(who);
+                }
+                let traffic = t.traffic.entry(*who).or_default();
+                let many = if *gso > 0 { len.div_ceil(u32::from(*gso)) } else { 1 };
+                traffic.segs_out += many;
+                if *len > 0 {
+                    traffic.data_segs_out += many;
+                    traffic.bytes_sent += u64::from(*len);
+                    traffic.last_text_out = Some(now);
+                    if !matches!(why, Why::New) {
+                        traffic.bytes_retrans += u64::from(*len);
+                    }
+                }
+            }
+            _ => {}
+        });
     }
 
     pub fn take_whys(&self) -> VecDeque<Why> {
@@ -66,6 +129,7 @@ impl Trace {
 
 impl Probe for Trace {
     fn on_event(&mut self, now: Instant, who: &Tuple, event: &Event<'_>) {
+        self.count(now, who, event);
         let words = match event {
             Event::Received(_) => None,
             Event::Dropped(why) => Some(format!("dropped: {why}")),

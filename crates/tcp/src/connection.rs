@@ -140,6 +140,18 @@ pub struct Info {
     pub snd_max_wnd: u32,
     /// What the peer takes as the largest segment.
     pub peer_mss: u16,
+    /// The window that the segments received so far have earned.
+    pub rcv_ssthresh: u32,
+    /// The peer's segment size as far as it shows.
+    pub rcv_mss: u16,
+    /// Delay of the next ACK where it is learned.
+    pub ato: Duration,
+    /// Keepalive or window probes that nothing has answered.
+    pub probes: u8,
+    /// Octets of ours that were acknowledged, FIN included, saturating.
+    pub bytes_acked: u32,
+    /// Octets received in order, FIN included, modulo 2^32.
+    pub bytes_received: u32,
     /// RCV.NXT
     pub rcv_nxt: Seq,
     /// RCV.WND in octets.

@@ -190,7 +190,15 @@ impl Sys {
         let Reading { fd, len, flags, .. } = *reading;
         let lowat = self.sock(fd)?.opts.recv_lowat.unwrap_or(1);
         let peek = flags & MSG_PEEK != 0;
-        let enough = if flags & MSG_WAITALL != 0 { len } else { len.min(lowat) };
+        let all = flags & MSG_WAITALL != 0;
+        let enough = if all { len } else { len.min(lowat) };
+        if !peek && !nonblock && !reading.got.is_empty() && lowat > 1 {
+            // A reader that sleeps is woken when so much has come since.
+            let handle = world.stack.conn(world.now, self.conn_id(fd)?)?;
+            if (handle.info().recv_queue as usize) < lowat && !ended(&handle) {
+                return None;
+            }
+        }
         if peek && !nonblock {
             let handle = world.stack.conn(world.now, self.conn_id(fd)?)?;
             if (handle.info().recv_queue as usize) < enough && !ended(&handle) {

@@ -58,7 +58,7 @@ impl Sys {
             None => return NVAL,
         };
         let id = match sock.kind {
-            Kind::Fresh => return OUT | WRNORM | HUP,
+            Kind::Fresh => return OUT | WRNORM | HUP | if sock.pending.is_some() { ERR } else { 0 },
             Kind::Listening(l) => {
                 return if world.stack.accept_queue(l) > 0 { IN | RDNORM } else { 0 };
             }

@@ -90,11 +90,10 @@ impl Connection {
 
     /// Nothing is left to read: why.
     fn end_of_stream(&self) -> Result<usize, ReadError> {
-        if self.bits.has(Bits::PEER_FIN) || self.bits.has(Bits::SHUT_READ) {
-            return Ok(0);
-        }
         match self.closed {
+            _ if self.bits.has(Bits::PEER_FIN) => Ok(0),
             Some(reason) => Err(ReadError::Closed(reason)),
+            None if self.bits.has(Bits::SHUT_READ) => Ok(0),
             None => Err(ReadError::WouldBlock),
         }
     }

@@ -74,7 +74,9 @@ impl Connection {
             head.opts = OptionsOut { ts: Some(ts), ..OptionsOut::default() };
         }
         cx.reply = Some(head);
-        self.end(cx, Trigger::Abort, CloseReason::Aborted)
+        // Whoever still holds the connection is told.
+        let held = !self.bits.has(Bits::ORPHAN);
+        self.end(cx, Trigger::Abort, if held { CloseReason::Reset } else { CloseReason::Aborted })
     }
 
     /// RFC 9293 3.8.5, RFC 6093: the pointer names the octet after the urgent text.
@@ -150,7 +152,7 @@ impl Connection {
     /// What came in order is acknowledged now, or when the pace says ([`Quirks::ADAPTIVE_ACKS`]).
     fn acknowledge_in_time(&mut self, cx: &Cx<'_>) {
         let unacked = self.rcv.nxt.since(self.rcv.last_ack_sent);
-        let grows = self.window_keeps_up();
+        let grows = unacked > u32::from(self.pace.segment) && self.window_keeps_up();
         if self.pace.at_once(unacked, grows) {
             self.ack_now(Why::Ack);
             return;
