@@ -128,8 +128,8 @@ impl Connection {
         let forced = self.bits.has(Bits::RETRANSMIT_NOW);
         let free = self.cc.cwnd().saturating_sub(self.log.pipe());
         // Where a closed window is probed with all of the oldest segment, the window does not count for it.
-        let room =
-            if room == 0 && forced && cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT) { len } else { room };
+        let whole = forced && seq == self.snd.una && cx.cfg.quirks.has(Quirks::PROBE_WITHOUT_TEXT);
+        let room = if room == 0 && whole { len } else { room };
         if room == 0 || (!forced && free == 0) {
             return None;
         }
