@@ -1,4 +1,4 @@
-//! An honest client while its server is flooded with SYNs: everything in virtual time, hence the same on every machine.
+//! An honest client while its server is flooded with SYNs, or its path loses in step with the RTO: everything in virtual time, hence the same on every machine.
 //!
 //! The flood arrives at the server itself, ten times what the SYN queue takes in every second, from addresses that never
 //! answer. What is measured is what the client sees: how often it connects, how long that takes, and the octets that
@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{CLIENT, PORT, Rerun, SERVER, seeds};
 use synfin_link::RxFrame;
 use synfin_net::{ConnId, ConnectOpts, ListenOpts, ListenerId};
-use synfin_sim::{LinkConfig, NodeId, World, host};
+use synfin_sim::{LinkConfig, LinkId, NodeId, World, host};
 use synfin_tcp::State;
 use synfin_wire::checksum::Sum;
 use synfin_wire::tcp::Ports;
@@ -51,6 +51,8 @@ struct Scene {
     world: World,
     client: NodeId,
     server: NodeId,
+    /// From the server to the client.
+    back: LinkId,
     listener: ListenerId,
     weather: Weather,
     flooded: u32,
@@ -63,11 +65,11 @@ impl Scene {
         let server = world.add_node("server", host(&[SERVER]));
         // 20 Mbit/s and a round trip of 20 ms.
         let link = LinkConfig { rate: std::num::NonZeroU64::new(20_000_000), ..LinkConfig::default() };
-        world.join(client, server, link.clone(), link);
+        let (_, back) = world.join(client, server, link.clone(), link);
         let opts = ListenOpts { syn_queue: SYN_QUEUE, ..ListenOpts::default() };
         let listener =
             world.stack_mut(server).listen(Endpoint::new(SERVER, PORT), opts).expect("a free port");
-        let mut scene = Scene { world, client, server, listener, weather, flooded: 0 };
+        let mut scene = Scene { world, client, server, back, listener, weather, flooded: 0 };
         // Ten times the queue at once before anything else.
         if weather == Weather::Flood {
             for _ in 0..10 * SYN_QUEUE {
@@ -193,4 +195,28 @@ fn a_flood_that_ends_leaves_nothing() {
     assert_eq!((census.half_open, census.connections, census.buffers), (0, 0, 0));
     assert_eq!(scene.world.now(), Instant::from_millis(72_001));
     assert!(scene.connect().is_some());
+}
+
+#[test]
+fn losses_in_step_with_the_timeout_slow_but_do_not_kill() {
+    // Shrew: a burst of loss of 60 ms in each second, as long as the smallest RTO, so that what is repeated may be lost too.
+    let octets = |shrew: bool| {
+        let mut scene = Scene::new(3, Weather::Fair);
+        let (ours, theirs, _) = scene.connect().expect("in fair weather");
+        if shrew {
+            let filter = |offer: &synfin_sim::Offer<'_>| {
+                if offer.now.millis() % 1000 < 60 {
+                    synfin_sim::Pass::Lost
+                } else {
+                    synfin_sim::Pass::Through
+                }
+            };
+            let link = scene.back;
+            scene.world.link_mut(link).set_filter(Some(Box::new(filter)));
+        }
+        scene.goodput(ours, theirs, 20_000)
+    };
+    let (fair, shrew) = (octets(false), octets(true));
+    println!("octets in 20 s: {fair}, with losses of 60 ms in each second {shrew}");
+    assert!(shrew * 50 > fair, "{shrew} of {fair}");
 }

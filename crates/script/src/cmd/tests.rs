@@ -78,3 +78,15 @@ fn differences_are_documented_in_scripts_and_long_scripts_are_skipped() {
     assert_eq!(main_with(args("--against linux x.pkt"), &mut Vec::new()), 2);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_failure_names_the_command_that_repeats_it() {
+    let mut out = Vec::new();
+    let text = "--profile rfc --jobs 2 --quiet --mtu=1400 -D A=it's no-such-file.pkt neither-this.pkt";
+    assert_eq!(main_with(args(text), &mut out), 1);
+    let said = String::from_utf8(out).unwrap();
+    for file in ["no-such-file.pkt", "neither-this.pkt"] {
+        let line = format!("     again     synfin script --profile rfc --mtu=1400 -D 'A=it'\\''s' {file}\n");
+        assert!(said.contains(&line), "{said}");
+    }
+}
