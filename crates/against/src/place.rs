@@ -1,7 +1,9 @@
 //! Where one script happens: a network namespace with one device, and settings that do not depend on the host's.
 
+use std::fs;
 use std::net::IpAddr;
 
+use rustix::thread::{CapabilitySet, capabilities, configure_capability_in_ambient_set, set_capabilities};
 use synfin_netns::{Links, Namespace};
 use synfin_script::Setup;
 use synfin_script::setup::Family;
@@ -19,15 +21,28 @@ const FRESH: [(&str, &str); 4] = [
     ("net.ipv4.ip_local_port_range", "32768 60999"),
 ];
 
-/// Makes sure that private namespaces can be made: at once an ordinary user moves into a user namespace, which cannot be done
-/// any more when there are threads.
+/// Makes sure that scripts can be run here. An ordinary user moves into a user namespace, which cannot be done any more when
+/// there are threads: hence before anything else.
 pub(crate) fn prepare() -> Result<(), String> {
-    let namespace = Namespace::enter_private().map_err(|e| e.to_string())?;
-    drop(namespace);
-    if !std::path::Path::new("/dev/net/tun").exists() {
-        return Err("there is no /dev/net/tun".into());
+    Namespace::enter_private().map_err(|e| e.to_string())?;
+    hand_down_rights();
+    let node = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    node.map(drop).map_err(|e| format!("/dev/net/tun: {e}"))
+}
+
+/// An ordinary user's rights in the namespace would end where another program is begun; the commands of scripts need them.
+fn hand_down_rights() {
+    if rustix::process::geteuid().is_root() {
+        return;
     }
-    Ok(())
+    let Ok(mut sets) = capabilities(None) else { return };
+    sets.inheritable = sets.permitted;
+    if set_capabilities(None, sets).is_ok() {
+        for right in [CapabilitySet::NET_ADMIN, CapabilitySet::NET_RAW, CapabilitySet::SYS_ADMIN] {
+            // Without it a command fails, and says so.
+            let _ = configure_capability_in_ambient_set(right, true);
+        }
+    }
 }
 
 /// Runs `work` on a thread of its own in a new network namespace.

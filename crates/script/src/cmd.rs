@@ -151,6 +151,10 @@ impl Command {
             if seconds > i64::from(self.longest) {
                 return Outcome::skipped(&script.file, format!("takes {seconds} seconds of real time"));
             }
+            if script.options.iter().any(|o| o.name == "mss") {
+                let why = "its segments come merged, and a plain device takes no such";
+                return Outcome::skipped(&script.file, why.into());
+            }
             let mut tries = 1;
             let mut outcome = as_documented(script, other.run(script, &self.options));
             while outcome.failed() && tries <= self.retry {
