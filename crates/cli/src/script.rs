@@ -12,7 +12,8 @@ pub struct Args {
     arguments: Vec<String>,
 }
 
-/// Exit status 0 if every script passed, 1 if not, 2 if the arguments are of no use.
+/// Exit status 0 if every script passed, 1 if not, 2 if the arguments are of no use, 3 if the kernel's
+/// sockets were asked for and cannot be had here.
 pub fn run(args: Args) -> ExitCode {
     let (out, kernel) = (&mut io::stdout().lock(), synfin_against::Linux);
     synfin_script::main_against(args.arguments, out, Some(&kernel)).into()

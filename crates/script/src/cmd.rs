@@ -263,7 +263,7 @@ pub fn main_with(args: impl IntoIterator<Item = String>, out: &mut dyn Write) ->
     main_against(args, out, None)
 }
 
-/// As [`main_with`], for a program that offers something else to run scripts against.
+/// As [`main_with`], for a program that offers something else to run scripts against; 3 if this machine does not let it.
 pub fn main_against(
     args: impl IntoIterator<Item = String>,
     out: &mut dyn Write,
@@ -280,7 +280,7 @@ pub fn main_against(
         (true, None) => return say(out, "this program runs scripts against its own stack only", 2),
         (true, Some(other)) => match other.prepare() {
             Ok(()) => command.run_against(other),
-            Err(why) => return say(out, &format!("scripts cannot be run against the kernel here: {why}"), 2),
+            Err(why) => return say(out, &format!("scripts cannot be run against the kernel here: {why}"), 3),
         },
     };
     let mut text = String::new();
