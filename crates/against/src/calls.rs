@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
+use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 use rustix::net::{
-    AddressFamily, Protocol, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown,
-    SocketFlags, SocketType,
+    AddressFamily, Protocol, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, SocketType,
 };
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use synfin_script::Setup;
 use synfin_script::ast::{Call, Expr};
 use synfin_script::call::{
-    Called, Wrong, arg, epoll_wrong, int, length, message, number, octets, poll_items, poll_wrong,
-    socket_address, value, vector,
+    Called, Wrong, arg, control_wrong, epoll_wrong, int, length, message, message_out, number, octets,
+    poll_items, poll_wrong, socket_address, value, vector,
 };
 use synfin_script::host::{Fields, Micros, Returned};
 use synfin_script::setup::Family;
@@ -30,6 +30,8 @@ use crate::{address, info};
 
 mod option;
 
+/// Room for control messages.
+const CONTROL: usize = 256;
 const MSG_PEEK: i64 = 2;
 const MSG_OOB: i64 = 1;
 const MSG_TRUNC: i64 = 0x20;
@@ -47,7 +49,8 @@ enum Out {
     Opened(OwnedFd),
     Pipe(OwnedFd, OwnedFd),
     Octets(Vec<u8>),
-    Message(Vec<u8>, i64),
+    /// With its flags, and what TCP_CM_INQ told.
+    Message(Vec<u8>, i64, Option<i64>),
     Told(Vec<i64>),
     Events(Vec<(i64, i64)>),
     Number(i64),
@@ -215,6 +218,10 @@ impl Calls {
                 let judge = Judge::Opened { wanted, v6: None, connection: false };
                 return work(|| opened(epoll::create(epoll::CreateFlags::CLOEXEC)), judge);
             }
+            "open" => {
+                let judge = Judge::Opened { wanted, v6: None, connection: false };
+                return work(|| opened(memfd_create("file", MemfdFlags::CLOEXEC)), judge);
+            }
             "pipe" => return self.pipe(call),
             "poll" => return self.poll(call),
             _ => {}
@@ -271,6 +278,7 @@ impl Calls {
             "epoll_ctl" => self.epoll_ctl(call, fd),
             "epoll_wait" => epoll_wait(call, fd),
             "splice" => self.splice(call, fd),
+            "sendfile" => self.sendfile(call, number, fd),
             _ => self.transfer(call, number, fd),
         }
     }
@@ -362,6 +370,17 @@ impl Calls {
         work(move || count(rustix::pipe::splice(&*from, None, &*to, None, len, flags)), Judge::Plain)
     }
 
+    /// A file of a script holds whatever is to be sent of it.
+    fn sendfile(&mut self, call: &Call, number: i64, fd: Arc<OwnedFd>) -> Called<Prepared> {
+        let (file, len) = (int(call, 1)?, length(call, 3)?);
+        let Some(entry) = self.fds.get(&file) else { return ready(-1, "EBADF") };
+        let file = Arc::clone(&entry.fd);
+        self.transmit(number, len, move |octets| {
+            rustix::io::pwrite(&*file, octets, 0)?;
+            rustix::fs::sendfile(&*fd, &*file, Some(&mut 0), octets.len())
+        })
+    }
+
     /// Calls that move octets.
     fn transfer(&mut self, call: &Call, fd_number: i64, fd: Arc<OwnedFd>) -> Called<Prepared> {
         let flags = match call.name.as_str() {
@@ -369,27 +388,31 @@ impl Calls {
             "recvmsg" | "sendmsg" => int(call, 2)?,
             _ => 0,
         };
-        let read = |msg_flags| Judge::Read { fd: fd_number, flags, msg_flags };
+        let read = || Judge::Read { fd: fd_number, flags };
         let (receive, transmit) =
             (RecvFlags::from_bits_retain(bits(flags)?), SendFlags::from_bits_retain(bits(flags)?));
         match call.name.as_str() {
             "read" => {
                 let len = length(call, 2)?;
-                work(move || received(len, |into| rustix::io::read(&*fd, into)), read(None))
+                work(move || received(len, |into| rustix::io::read(&*fd, into)), read())
             }
             "recv" | "recvfrom" => {
                 let len = length(call, 2)?;
                 let from = move |into: &mut [u8]| rustix::net::recv(&*fd, into, receive).map(|(n, _)| n);
-                work(move || received(len, from), read(None))
+                work(move || received(len, from), read())
             }
             "readv" => {
                 let len = vector(arg(call, 1)?)?;
                 let from = move |into: &mut [u8]| rustix::io::readv(&*fd, &mut [IoSliceMut::new(into)]);
-                work(move || received(len, from), read(None))
+                work(move || received(len, from), read())
             }
             "recvmsg" => {
-                let (len, msg_flags) = message(arg(call, 1)?)?;
-                work(move || received_message(&fd, len, receive), read(msg_flags))
+                let expected = arg(call, 1)?;
+                let (len, msg_flags) = message(expected)?;
+                let control = expected.field("msg_control").cloned();
+                let room = if control.is_some() { CONTROL } else { 0 };
+                let judge = Judge::Message { fd: fd_number, flags, msg_flags, control };
+                work(move || received_message(&fd, len, receive, room), judge)
             }
             "write" => {
                 self.transmit(fd_number, length(call, 2)?, move |octets| rustix::io::write(&*fd, octets))
@@ -410,7 +433,7 @@ impl Calls {
                 })
             }
             "sendmsg" => {
-                let (len, _) = message(arg(call, 1)?)?;
+                let len = message_out(arg(call, 1)?)?;
                 let v6 = self.fds.get(&fd_number).is_some_and(|e| e.v6 == Some(true));
                 let to = self.destination(&Expr::Ellipsis, flags, v6)?;
                 self.transmit(fd_number, len, move |octets| {
@@ -473,16 +496,17 @@ impl Calls {
                 self.open(read, from, None);
                 self.open(write, to, None);
             }
-            (Judge::Read { fd, flags, msg_flags }, Out::Octets(octets)) => {
+            (Judge::Read { fd, flags }, Out::Octets(octets)) => {
                 ret.wrong = self.octets_wrong(fd, flags, value, &octets);
-                if let Some(expected) = msg_flags {
-                    ret.wrong.extend(flags_wrong(expected, 0));
-                }
             }
-            (Judge::Read { fd, flags, msg_flags }, Out::Message(octets, told)) => {
+            (Judge::Message { fd, flags, msg_flags, control }, Out::Message(octets, told, left)) => {
                 ret.wrong = self.octets_wrong(fd, flags, value, &octets);
                 if let Some(expected) = msg_flags {
-                    ret.wrong.extend(flags_wrong(expected, told));
+                    let show = |flags| format!("{flags:#x}");
+                    ret.wrong.extend(Wrong::unless_same("msg_flags", show(expected), show(told)));
+                }
+                if let Some(expected) = control {
+                    ret.wrong.extend(control_wrong(&expected, left)?);
                 }
             }
             (Judge::Written { fd }, _) => {
@@ -612,17 +636,30 @@ fn received(len: usize, receive: impl FnOnce(&mut [u8]) -> rustix::io::Result<us
     with(got.map(|n| n as i64), Out::Octets(into))
 }
 
-fn received_message(fd: &OwnedFd, len: usize, flags: RecvFlags) -> Answer {
-    let (mut into, mut control) = (vec![0; len], RecvAncillaryBuffer::default());
-    match rustix::net::recvmsg(fd, &mut [IoSliceMut::new(&mut into)], &mut control, flags) {
+/// `room`: octets for control messages.
+fn received_message(fd: &OwnedFd, len: usize, flags: RecvFlags, room: usize) -> Answer {
+    const SOL_TCP: i32 = 6;
+    const TCP_CM_INQ: i32 = 36;
+    let (mut into, mut control) = (vec![0; len], Vec::with_capacity(room));
+    let mut parts = [IoSliceMut::new(&mut into)];
+    let flags = MsgFlags::from_bits_retain(flags.bits().cast_signed());
+    let got = recvmsg::<()>(fd.as_raw_fd(), &mut parts, (room > 0).then_some(&mut control), flags);
+    let (bytes, told, left) = match got {
         Ok(message) => {
-            into.truncate(message.bytes);
-            with(Ok(message.bytes as i64), Out::Message(into, i64::from(message.flags.bits())))
+            let left = message.cmsgs().ok().and_then(|mut all| {
+                all.find_map(|c| match c {
+                    ControlMessageOwned::Unknown(m)
+                        if (m.cmsg_header.cmsg_level, m.cmsg_header.cmsg_type) == (SOL_TCP, TCP_CM_INQ) =>
+                    {
+                        m.data_bytes.first_chunk().map(|n| i64::from(i32::from_ne_bytes(*n)))
+                    }
+                    _ => None,
+                })
+            });
+            (message.bytes, i64::from(message.flags.bits()), left)
         }
-        Err(errno) => plain(Err(errno)),
-    }
-}
-
-fn flags_wrong(expected: i64, told: i64) -> Vec<Wrong> {
-    Wrong::unless_same("msg_flags", format!("{expected:#x}"), format!("{told:#x}"))
+        Err(errno) => return Answer { value: Err(errno as i32), out: Out::Nothing },
+    };
+    into.truncate(bytes);
+    with(Ok(bytes as i64), Out::Message(into, told, left))
 }

@@ -22,7 +22,7 @@ mod poll;
 mod room;
 
 use io::{Reading, Writing};
-pub use io::{message, vector};
+pub use io::{control_wrong, message, message_out, vector};
 use opts::Opts;
 use poll::EpollSet;
 pub use poll::{epoll_wrong, poll_items, poll_wrong};

@@ -101,24 +101,49 @@ pub fn vector(expr: &Expr) -> Called<usize> {
     Ok(sum)
 }
 
-/// Octets in all buffers of a message, and its flags if it names them.
+/// Octets in all buffers of a message to be sent.
 ///
 /// # Errors
 /// It is no message, or has parts that are not supported.
-pub fn message(expr: &Expr) -> Called<(usize, Option<i64>)> {
-    if let Some(control) = expr.field("msg_control") {
-        return Err(format!("control messages are not supported: {control}"));
+pub fn message_out(expr: &Expr) -> Called<usize> {
+    match expr.field("msg_control") {
+        Some(control) => Err(format!("control messages are not supported: {control}")),
+        None => Ok(message(expr)?.0),
     }
+}
+
+/// Octets in all buffers of a message, and its flags if it names them.
+///
+/// # Errors
+/// It is no message.
+pub fn message(expr: &Expr) -> Called<(usize, Option<i64>)> {
     let iov = expr.field("msg_iov").ok_or("a message without msg_iov")?;
     let flags = expr.field("msg_flags").map(number).transpose()?;
     Ok((vector(iov)?, flags))
 }
 
+/// Control messages that came and the script does not expect. `left`: TCP_CM_INQ, octets that can still be read.
+///
+/// # Errors
+/// It expects a control message that is not known.
+pub fn control_wrong(expected: &Expr, left: Option<i64>) -> Called<Vec<Wrong>> {
+    let Expr::Array(messages) = expected else { return Ok(Vec::new()) };
+    let mut wrong = Vec::new();
+    for message in messages {
+        if message.field("cmsg_type") != Some(&Expr::Word("TCP_CM_INQ".into())) {
+            return Err(format!("control messages are not supported: {message}"));
+        }
+        let expected = number(message.field("cmsg_data").ok_or("a control message without data")?)?;
+        let actual = left.map_or("none".into(), |n| n.to_string());
+        wrong.extend(Wrong::unless_same("TCP_CM_INQ", expected.to_string(), actual));
+    }
+    Ok(wrong)
+}
+
 pub(super) fn recvmsg(fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
-    let iov = msg.field("msg_iov").ok_or("a message without msg_iov")?;
-    let msg_flags = msg.field("msg_flags").map(number).transpose()?;
+    let (len, msg_flags) = message(msg)?;
     let control = msg.field("msg_control").cloned();
-    Ok(OpKind::Read(Reading { fd, len: vector(iov)?, flags, msg_flags, control, ..Reading::default() }))
+    Ok(OpKind::Read(Reading { fd, len, flags, msg_flags, control, ..Reading::default() }))
 }
 
 impl Sys {
@@ -137,7 +162,7 @@ impl Sys {
     }
 
     pub(super) fn sendmsg(&mut self, fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
-        self.write_op(fd, message(msg)?.0, flags)
+        self.write_op(fd, message_out(msg)?, flags)
     }
 
     pub(super) fn read(
@@ -236,32 +261,14 @@ impl Sys {
             let (expected, actual) = (format!("{expected:#x}"), "0".to_string());
             ret.wrong.push(Wrong { what: "msg_flags".into(), expected, actual });
         }
-        let Some(Expr::Array(control)) = &reading.control else { return Ok(()) };
-        for message in control {
-            let word = |name: &str| match message.field(name) {
-                Some(Expr::Word(w)) => w.as_str(),
-                _ => "",
-            };
-            if word("cmsg_type") != "TCP_CM_INQ" {
-                return Err(format!("control messages are not supported: {message}"));
-            }
-            let expected = number(message.field("cmsg_data").ok_or("a control message without data")?)?;
-            let actual = self.left_to_read(world, reading.fd).map_or("none".into(), |n| n.to_string());
-            if actual != expected.to_string() {
-                ret.wrong.push(Wrong { what: "TCP_CM_INQ".into(), expected: expected.to_string(), actual });
-            }
-        }
-        Ok(())
-    }
-
-    /// TCP_INQ: how much is left, if the socket wants to know.
-    pub fn left_to_read(&self, world: &mut World<'_>, fd: i64) -> Option<i64> {
-        let wants = self.sock(fd)?.opts.tell_queue;
-        let left = self.conn_id(fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
+        let Some(control) = &reading.control else { return Ok(()) };
+        let left = self.conn_id(reading.fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
             // The end of the stream counts as one more.
             i64::from(h.info().recv_queue) + i64::from(ended(&h) && h.info().recv_queue == 0)
         });
-        wants.then_some(left)
+        let told = self.sock(reading.fd).is_some_and(|s| s.opts.tell_queue);
+        ret.wrong.extend(control_wrong(control, told.then_some(left))?);
+        Ok(())
     }
 
     fn read_stream(&mut self, world: &mut World<'_>, fd: i64, len: usize, flags: i64) -> Option<Ret> {
