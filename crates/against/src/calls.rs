@@ -73,7 +73,12 @@ pub(crate) enum Judge {
     Read {
         fd: i64,
         flags: i64,
+    },
+    Message {
+        fd: i64,
+        flags: i64,
         msg_flags: Option<i64>,
+        control: Option<Expr>,
     },
     Written {
         fd: i64,

@@ -288,10 +288,9 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_congestion_control" => {
             let name = ["reno", "cubic", "bbr", "dctcp", "vegas"].into_iter().find(|known| *known == value);
             profile.congestion = name.ok_or_else(bad)?;
-            if value != "reno" {
-                profile
-                    .notes
-                    .push(format!("{name}={value} is not modelled", name = "tcp_congestion_control"));
+            match Choice::by_name(value) {
+                Some(choice) => tcp.congestion_control = choice,
+                None => profile.notes.push(format!("tcp_congestion_control={value} is not modelled")),
             }
         }
         "tcp_retries1" => tcp.r1 = octet()?,
@@ -305,9 +304,6 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_rto_max_ms" => tcp.rto_max = time(milli)?,
         "tcp_rto_min_us" => tcp.rto_min = time(Duration::from_micros(1))?,
         "tcp_min_snd_mss" => tcp.min_mss = n()?.try_into().map_err(|_| bad())?,
-        "tcp_congestion_control" if Choice::by_name(value).is_some() => {
-            tcp.congestion_control = Choice::by_name(value).unwrap_or_default();
-        }
         "ip_default_ttl" => tcp.ttl = octet()?,
         "tcp_rfc1337" => {
             tcp.quirks = match n()? {

@@ -50,7 +50,7 @@ fn a_failure_shows_both_sides_and_the_reason() {
     let f = failure(play("+0 write(4, ..., 10) = 10\n+0 > P. 1:12(11) ack 1 win 5"));
     assert_eq!((f.kind, f.what.as_str()), (FailureKind::Differs, "another length"));
     assert_eq!(f.expected, "0.100000 > P. 1:12(11) ack 1 win 5");
-    assert_eq!(f.actual, "0.100000 > P. 1:11(10) ack 1 win 65535   (New)");
+    assert_eq!(f.actual, "0.100000 > P. 1:11(10) ack 1 win 64240   (New)");
     assert!(f.said.iter().any(|s| s.contains("Established")), "{:?}", f.said);
     let nothing = failure(play("+0 > . 1:1(0) ack 1"));
     assert_eq!((nothing.what.as_str(), nothing.actual.as_str()), ("no segment was sent", "nothing"));
@@ -80,11 +80,8 @@ fn a_call_that_waits_needs_a_time_to_return() {
 #[test]
 fn what_is_not_supported_is_a_failure_of_its_own_kind() {
     for text in [
-        "+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0",
         "+0 setsockopt(4, SOL_SOCKET, SO_NO_SUCH_THING, [1], 4) = 0",
         "+0 getsockopt(4, SOL_TCP, TCP_CC_INFO, ..., ...) = 0",
-        "+0 send(4, ..., 10, MSG_MORE) = 10",
-        "+0 sendfile(4, 5, [0], 10) = 10",
         "+0 `nstat | grep X`",
         "+0 %{ assert tcpi_no_such_field == 1 }%",
         "+0 < udp (10)",

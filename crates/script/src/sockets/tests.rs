@@ -67,7 +67,8 @@ fn a_connection_is_opened_and_given_up() {
             Begun::Waits(again) => pending = again,
         }
     };
-    assert_eq!((reply.errno, syns), (Some("ETIMEDOUT"), 1 + u32::from(Profile::linux().tcp.syn_retries)));
+    let tcp = Profile::linux().tcp;
+    assert_eq!((reply.errno, syns), (Some("ETIMEDOUT"), 1 + u32::from(tcp.syn_retries + tcp.syn_linear)));
 }
 
 /// What the program writes is what is sent, octet by octet.

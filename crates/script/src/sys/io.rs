@@ -262,13 +262,19 @@ impl Sys {
             ret.wrong.push(Wrong { what: "msg_flags".into(), expected, actual });
         }
         let Some(control) = &reading.control else { return Ok(()) };
-        let left = self.conn_id(reading.fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
+        let left = self.left_to_read(world, reading.fd);
+        ret.wrong.extend(control_wrong(control, left)?);
+        Ok(())
+    }
+
+    /// TCP_INQ: how much is left, if the socket wants to know.
+    pub fn left_to_read(&self, world: &mut World<'_>, fd: i64) -> Option<i64> {
+        let wants = self.sock(fd)?.opts.tell_queue;
+        let left = self.conn_id(fd).and_then(|id| world.stack.conn(world.now, id)).map_or(0, |h| {
             // The end of the stream counts as one more.
             i64::from(h.info().recv_queue) + i64::from(ended(&h) && h.info().recv_queue == 0)
         });
-        let told = self.sock(reading.fd).is_some_and(|s| s.opts.tell_queue);
-        ret.wrong.extend(control_wrong(control, told.then_some(left))?);
-        Ok(())
+        wants.then_some(left)
     }
 
     fn read_stream(&mut self, world: &mut World<'_>, fd: i64, len: usize, flags: i64) -> Option<Ret> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use synfin_net::Handle;
+use synfin_tcp::cc::Choice;
 use synfin_tcp::{Config, Keepalive, SoftError};
 
 use super::{Called, Handed, Kind, Ret, Sys, Value, World, arg, int, seconds};
@@ -149,6 +150,11 @@ impl Opts {
             if conn.keepalive() != times {
                 conn.set_keepalive(cx, times);
             }
+            if let Some(choice) = self.congestion.and_then(Choice::by_name)
+                && conn.congestion_control() != choice.name()
+            {
+                conn.set_congestion_control(choice);
+            }
             conn.set_linger(self.linger);
             conn.set_user_timeout(self.user_timeout);
             if let Some(n) = self.recv_buffer.filter(|n| *n != conn.recv_buffer()) {
@@ -281,7 +287,7 @@ impl Sys {
                 Expr::Text(t) | Expr::Word(t) => match CONGESTION_CONTROLS.iter().find(|known| *known == t) {
                     Some(name) => {
                         opts.congestion = Some(name);
-                        if *name != "reno" {
+                        if Choice::by_name(name).is_none() {
                             self.note(format!("congestion control {name} is not modelled"));
                             return Ok(Ret::ok(0));
                         }

@@ -194,6 +194,7 @@ impl Connection {
 
     fn on_news_in_loss(&mut self, cx: &mut Cx<'_>, news: &News) {
         let over = self.snd.una.at_or_after(self.recover);
+        let sack = self.bits.has(Bits::SACK_OK);
         let may_send_new = self.unsent() > 0 && self.snd.nxt.before(self.snd.una + self.snd.wnd);
         let Some(e) = &mut self.episode else { return self.leave_recovery() };
         if news.advanced && (e.answers_original(news.echo) || e.all_duplicates()) {
@@ -201,7 +202,9 @@ impl Connection {
         }
         if e.frto {
             // RFC 5682 3.1 (3b): what was never sent again arrives, so the timeout came too early.
-            if news.delivery.lowest_once_end.is_some_and(|end| end.at_or_before(self.recover)) {
+            // Without SACK what is acknowledged behind the repetition may have waited for it.
+            let told = sack || !news.delivery.retransmitted;
+            if told && news.delivery.lowest_once_end.is_some_and(|end| end.at_or_before(self.recover)) {
                 return self.undo(cx);
             }
             if self.snd.nxt.after(self.recover) {
