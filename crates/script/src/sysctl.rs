@@ -208,7 +208,7 @@ const SAME: [(&str, &[&str]); 11] = [
 ];
 
 /// Settings of Linux that have no counterpart; the outcome tells that they were asked for.
-const UNMODELLED: [&str; 53] = [
+const UNMODELLED: [&str; 50] = [
     "tcp_abort_on_overflow",
     "tcp_max_syn_backlog",
     "tcp_max_orphans",
@@ -231,15 +231,12 @@ const UNMODELLED: [&str; 53] = [
     "tcp_comp_sack_slack_ns",
     "tcp_comp_sack_rtt_percent",
     "ip_no_pmtu_disc",
-    "tcp_frto",
     "tcp_dsack",
     "tcp_fack",
     "tcp_reordering",
     "tcp_max_reordering",
     "tcp_congestion_control",
     "tcp_allowed_congestion_control",
-    "tcp_slow_start_after_idle",
-    "tcp_early_retrans",
     "tcp_recovery",
     "tcp_tso_win_divisor",
     "tcp_tso_rtt_log",
@@ -285,6 +282,9 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_synack_retries" => tcp.syn_ack_retries = octet()?,
         "tcp_syn_linear_timeouts" => tcp.syn_linear = octet()?,
         "tcp_notsent_lowat" => profile.notsent_lowat = n()? as u32,
+        "tcp_frto" => tcp.frto = n()? != 0,
+        "tcp_early_retrans" => tcp.tail_loss_probe = n()? >= 3,
+        "tcp_slow_start_after_idle" => tcp.idle_restart = n()? != 0,
         "tcp_congestion_control" => {
             let name = ["reno", "cubic", "bbr", "dctcp", "vegas"].into_iter().find(|known| *known == value);
             profile.congestion = name.ok_or_else(bad)?;

@@ -89,7 +89,8 @@ pub(crate) fn fields(info: &Info, our_mss: u16, tuple: &Tuple, world: &World<'_>
         ("tcpi_ca_state", phase_number(info.phase)),
         ("tcpi_unacked", i64::from(info.census.out)),
         ("tcpi_sacked", i64::from(info.census.sacked)),
-        ("tcpi_lost", i64::from(info.census.lost)),
+        // Linux counts what was lost until it is delivered, also after it was sent again.
+        ("tcpi_lost", i64::from(info.census.lost + info.census.retransmitted)),
         ("tcpi_retrans", i64::from(info.census.retransmitted)),
         ("tcpi_reordering", i64::from(info.reordering)),
         ("tcpi_reord_seen", i64::from(info.reordering_seen)),

@@ -279,10 +279,11 @@ impl Control {
         w.cwnd = mss;
     }
 
-    /// Nothing was sent for longer than the RTO (RFC 5681 4.1).
-    pub fn on_idle(&mut self, mss: u32, idle: Duration) {
+    /// Nothing was sent for longer than the RTO (RFC 5681 4.1): cwnd is halved so often, but not below the initial window.
+    pub fn on_idle(&mut self, mss: u32, idle: Duration, halvings: u32) {
         let (w, rule) = self.parts();
-        w.cwnd = w.cwnd.min(initial_window(mss));
+        let floor = w.cwnd.min(initial_window(mss));
+        w.cwnd = (w.cwnd >> halvings.min(31)).max(floor);
         rule.on_idle(idle);
     }
 

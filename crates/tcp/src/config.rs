@@ -104,6 +104,9 @@ quirks! {
     PROBE_WITHOUT_TEXT = 48;
     /// Congestion counts from cwnd, not from what is in flight; a timeout in fast recovery leaves ssthresh.
     CONGESTION_BY_CWND = 50;
+    /// Without SACK recovery lasts until something above what was outstanding is acknowledged; the acknowledgement that ends
+    /// it opens the window already; idling halves cwnd once for each RTO.
+    RECOVERY_LIKE_LINUX = 52;
     /// The variance part of the RTO is never below its lower bound.
     RTO_MIN_BOUNDS_VARIANCE = 51;
 }
@@ -207,6 +210,8 @@ pub struct Config {
     pub congestion_control: Choice,
     /// Segments that one acknowledgement counts for at most in slow start (RFC 3465 L, RFC 9406 4.2); 255: all of them, also after a timeout. 8.
     pub slow_start_limit: u8,
+    /// Bring cwnd down to the initial window after idling longer than the RTO (RFC 5681 4.1).
+    pub idle_restart: bool,
     /// Probe the tail of a flight before the retransmission timer runs out (RFC 8985 7).
     pub tail_loss_probe: bool,
     /// TLP.max_ack_delay: what a lone segment's probe waits longer (RFC 8985 7.2). 200 ms.
@@ -258,6 +263,7 @@ impl Default for Config {
             sack: true,
             congestion_control: Choice::default(),
             slow_start_limit: 8,
+            idle_restart: true,
             tail_loss_probe: true,
             max_ack_delay: Duration::from_millis(200),
             timer_slack: Duration::ZERO,

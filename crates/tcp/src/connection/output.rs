@@ -221,9 +221,8 @@ impl Connection {
         let seq = self.snd.nxt;
         let fin = self.fin_pending();
         let usable = self.window_right().dist(seq).max(0) as u32;
-        if self.log.is_empty() && cx.now.since(self.timers.last_sent) > self.rto.current(cx.cfg) {
-            // RFC 5681 4.1: after idling longer than the RTO the window proves nothing.
-            self.cc.on_idle(u32::from(self.snd.mss), cx.now.since(self.timers.last_sent));
+        if self.log.is_empty() {
+            self.restart_after_idle(cx);
         }
         let free = self.cc_room(seg_max);
         let record = self.record_left();
@@ -256,6 +255,18 @@ impl Connection {
         }
         self.commit_new(cx, seg_max, len, fin);
         Some(Plan { seq, len, fin, why: Why::New })
+    }
+
+    /// RFC 5681 4.1: after idling longer than the RTO the window proves nothing.
+    fn restart_after_idle(&mut self, cx: &Cx<'_>) {
+        let idle = cx.now.since(self.timers.last_sent);
+        let rto = self.rto.current(cx.cfg);
+        if !cx.cfg.idle_restart || idle <= rto {
+            return;
+        }
+        let halves = cx.cfg.quirks.has(Quirks::RECOVERY_LIKE_LINUX);
+        let halvings = if halves { (idle.as_nanos() / rto.as_nanos().max(1)).min(31) as u32 } else { 31 };
+        self.cc.on_idle(u32::from(self.snd.mss), idle, halvings);
     }
 
     /// `len` octets at SND.NXT, and FIN, go out for the first time.

@@ -36,25 +36,28 @@ impl Connection {
     pub(super) fn digest(&mut self, cx: &mut Cx<'_>, news: &News) {
         let d = &news.delivery;
         let was_recovering = self.recovering();
+        let before = self.episode.as_ref().map_or(self.cc.window, |e| e.before);
         if news.advanced && !self.recovering() {
             self.dup_acks = 0;
         }
         self.delivered = self.delivered.wrapping_add(d.segments);
         self.rack.deliver(d, news.echo, cx.now);
         self.bits.clear(Bits::NEW_FIRST);
-        self.note_disorder();
         self.judge_tail_probe(cx, news);
         if self.bits.has(Bits::LOSS) {
             self.on_news_in_loss(cx, news);
         } else if self.bits.has(Bits::RECOVERY) {
             self.on_news_in_recovery(cx, news);
         }
+        self.note_disorder();
         let over = was_recovering && !self.recovering();
+        let undone = over && self.cc.window == before;
         let (lost, reorder_at) = self.find_lost(cx, news);
         if !self.recovering() && (lost > 0 || self.duplicates_prove_loss(news)) {
             self.enter_recovery(cx);
         }
-        if !over {
+        // RFC 9937: the window that recovery ends with is ssthresh.
+        if !over || undone || cx.cfg.quirks.has(Quirks::RECOVERY_LIKE_LINUX) {
             self.steer(cx, news, lost);
         }
         if news.advanced {
@@ -187,7 +190,8 @@ impl Connection {
         if original || e.all_duplicates() {
             return self.undo(cx);
         }
-        if self.snd.una.at_or_after(self.recover) {
+        let holds = !self.bits.has(Bits::SACK_OK) && cx.cfg.quirks.has(Quirks::RECOVERY_LIKE_LINUX);
+        if self.snd.una.after(self.recover) || (self.snd.una == self.recover && !holds) {
             self.leave_recovery();
         }
     }

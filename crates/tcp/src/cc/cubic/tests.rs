@@ -174,7 +174,7 @@ proptest! {
                     c.on_timeout(octets, mss, octets % 2 == 0, now);
                 }
                 3 => c.on_undo(before),
-                4 => c.on_idle(mss, Duration::from_nanos(ns)),
+                4 => c.on_idle(mss, Duration::from_nanos(ns), 31),
                 _ => {
                     let limit = if octets % 5 == 0 { Limit::Other } else { Limit::Cwnd };
                     let was = c.cwnd();
@@ -450,7 +450,7 @@ fn restart_after_idle() {
     for _ in 0..70 {
         c.on_ack(&ack(now, MSS, ms(100)));
     }
-    c.on_idle(MSS, Duration::from_secs(100));
+    c.on_idle(MSS, Duration::from_secs(100), 31);
     assert_eq!(c.cwnd(), 10 * MSS);
     now += Duration::from_secs(100);
     while c.window.slow_start() {
@@ -466,6 +466,6 @@ fn idle_connections_cost_one_word() {
     assert_eq!(size_of::<Cubic>(), 8);
     let mut c = Control::new(Choice::Cubic, MSS);
     c.on_ack(&Ack { limit: Limit::Other, ..ack(Instant::ZERO, MSS, ms(1)) });
-    c.on_idle(MSS, Duration::from_secs(1));
+    c.on_idle(MSS, Duration::from_secs(1), 31);
     assert!(matches!(c.rule, crate::cc::Rule::Cubic(Cubic { state: None })));
 }
