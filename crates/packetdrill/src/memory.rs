@@ -53,7 +53,9 @@ pub(crate) unsafe fn copy_out_with_len(bytes: &[u8], at: *mut c_void, len: *mut 
         return Err(libc::EFAULT);
     }
     // SAFETY: not null, and by the contract readable.
-    let room = unsafe { len.read_unaligned() } as usize;
+    let room = unsafe { len.read_unaligned() };
+    // An int for the kernel, which refuses negative ones.
+    let room = usize::try_from(room.cast_signed()).map_err(|_| libc::EINVAL)?;
     // SAFETY: by the contract `at` is null or has `*len` octets.
     let n = unsafe { copy_out(bytes, at, room) }?;
     // SAFETY: not null, and by the contract writable. `n` is at most a u32 that was read above.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use synfin_script::sockets::Sockets;
 
 /// Settings that scripts use, with the values of a freshly started Linux: those are what the profile already is.
-const DEFAULTS: [(&str, &str); 45] = [
+const DEFAULTS: [(&str, &str); 46] = [
     ("ip_default_ttl", "64"),
     ("tcp_base_mss", "1024"),
     ("tcp_congestion_control", "cubic"),
@@ -45,6 +45,7 @@ const DEFAULTS: [(&str, &str); 45] = [
     ("tcp_sack", "1"),
     ("tcp_shrink_window", "0"),
     ("tcp_slow_start_after_idle", "1"),
+    ("tcp_syn_linear_timeouts", "4"),
     ("tcp_syn_retries", "6"),
     ("tcp_synack_retries", "5"),
     ("tcp_syncookies", "1"),

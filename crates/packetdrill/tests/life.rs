@@ -321,7 +321,7 @@ fn what_comes_beside_the_octets() {
     peer.send("< P. 1:31(30) ack 1 win 8000");
     assert_eq!(tool.epoll_wait(set, 8, 0), Ok(vec![(libc::EPOLLIN as u32, 0xabcd_0123_4567)]));
     assert_eq!(tool.setsockopt(fd, libc::SOL_TCP, 36, &1_i32.to_ne_bytes()), Ok(0));
-    let (octets, control) = tool.recvmsg_with_control(fd, 10).unwrap();
+    let (octets, _, control) = tool.recvmsg(fd, &[10], 0).unwrap();
     let numbers: Vec<i32> =
         control[8..20].chunks(4).map(|c| i32::from_ne_bytes(c.try_into().unwrap())).collect();
     assert_eq!((octets.len(), control.len(), numbers), (10, 24, vec![libc::SOL_TCP, 36, 20]));
@@ -334,7 +334,7 @@ fn a_file_is_sent() {
     let tool = Arc::new(Tool::init(Some(FLAGS)));
     let (_, fd, mut peer) = accepted(&tool);
     let path = std::env::temp_dir().join(format!("synfin-sendfile-{}", std::process::id()));
-    let mut source = std::fs::File::options().read(true).write(true).create(true).open(&path).unwrap();
+    let mut source = std::fs::File::options().read(true).write(true).create_new(true).open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     source.write_all(b"xxx").unwrap();
     source.write_all(&synfin_script::call::octets(0, 500)).unwrap();

@@ -39,4 +39,8 @@ fn lengths_are_cut_to_the_room() {
     // SAFETY: `room` has more than the two octets that `len` tells.
     unsafe { copy_out_with_len(b"abc", room.as_mut_ptr().cast(), &raw mut len).unwrap() };
     assert_eq!((room, len), (*b"ab\0\0", 2));
+    let mut len = u32::MAX;
+    // SAFETY: nothing is written, since no room is negative.
+    let refused = unsafe { copy_out_with_len(b"abc", room.as_mut_ptr().cast(), &raw mut len) };
+    assert_eq!(refused, Err(libc::EINVAL));
 }

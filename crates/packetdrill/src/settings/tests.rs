@@ -27,3 +27,18 @@ fn only_changes_arrive() {
 fn names_are_in_order() {
     assert!(DEFAULTS.is_sorted());
 }
+
+/// Whatever a script's commands can change is read: the names stand in the code that scripts go through.
+#[test]
+fn nothing_that_counts_is_left_out() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../script/src/sysctl.rs");
+    let source = fs::read_to_string(path).unwrap();
+    let (_, function) = source.split_once("\nfn set(").unwrap();
+    let (function, _) = function.split_once("\n}\n").unwrap();
+    let names = function.split('"').filter(|w| w.starts_with("tcp_") || w.starts_with("ip_"));
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        assert!(DEFAULTS.iter().any(|(known, _)| *known == name), "{name}");
+    }
+}

@@ -17,6 +17,9 @@ use synfin_wire::Endpoint;
 
 use super::{Got, Tool, sockaddr_of};
 
+/// How a reason begins that lies with the original program.
+pub const CANNOT: &str = "the original cannot";
+
 /// What came of a call.
 #[derive(Debug, Default)]
 pub struct Came {
@@ -60,20 +63,20 @@ pub struct Caller {
     tool: Arc<Tool>,
     setup: Setup,
     files: Arc<Mutex<Files>>,
-    /// Urgent octets leave the stream, so places cannot be told.
-    urgent: bool,
+    /// Urgent octets leave the stream, and a peek may begin further on: then places cannot be told.
+    no_places: bool,
 }
 
 type Made = Result<Came, String>;
 
 impl Caller {
     pub fn new(tool: &Arc<Tool>, setup: &Setup, script: &Script) -> Caller {
-        let urgent = script.events.iter().any(|e| match &e.what {
+        let no_places = script.events.iter().any(|e| match &e.what {
             What::Packet(_) => e.text.contains(" urg "),
-            What::Call(_) => e.text.contains("MSG_OOB"),
+            What::Call(_) => e.text.contains("MSG_OOB") || e.text.contains("SO_PEEK_OFF"),
             _ => false,
         });
-        Caller { tool: Arc::clone(tool), setup: setup.clone(), files: Arc::default(), urgent }
+        Caller { tool: Arc::clone(tool), setup: setup.clone(), files: Arc::default(), no_places }
     }
 
     fn live(&self, call: &Call, i: usize) -> Result<i64, String> {
@@ -83,7 +86,7 @@ impl Caller {
     /// The original makes no call with a number that is not in use.
     fn live_of(&self, fd: i64) -> Result<i64, String> {
         let live = self.files.lock().unwrap().live.get(&fd).copied();
-        live.ok_or_else(|| format!("unable to find fd with script fd {fd}"))
+        live.ok_or_else(|| format!("{CANNOT} call with a descriptor that is not open: {fd}"))
     }
 
     /// A new descriptor, under the number that the script gives it.
@@ -129,7 +132,7 @@ impl Caller {
         let mut came = Came::from(Ok(text.len() as i64));
         let mut files = self.files.lock().unwrap();
         if let Some(read) = files.read.get_mut(&fd)
-            && !self.urgent
+            && !self.no_places
         {
             if text != octets(*read, text.len()) {
                 let (expected, actual) = ("those that were sent".to_string(), format!("{text:02x?}"));
@@ -201,7 +204,9 @@ impl Caller {
             "getsockopt" => return self.getsockopt(call),
             "setsockopt" => {
                 let (level, name) = option(call)?;
-                let value = memory(arg(call, 3)?.single())?;
+                let mut value = memory(arg(call, 3)?.single())?;
+                let len = call.args.get(4).and_then(|n| number(n).ok()).and_then(|n| usize::try_from(n).ok());
+                value.truncate(len.unwrap_or(value.len()));
                 tool.setsockopt(self.live(call, 0)?, level, name, &value).into()
             }
             "poll" => return self.poll(call),
@@ -227,7 +232,7 @@ impl Caller {
                 }
                 return self.wrote(to, got);
             }
-            other => return Err(format!("{other} is not part of the interface")),
+            other => return Err(format!("{CANNOT} call {other}")),
         })
     }
 
@@ -272,15 +277,31 @@ impl Caller {
 
     fn recvmsg(&mut self, call: &Call) -> Made {
         let (fd, msg, flags) = (self.live(call, 0)?, arg(call, 1)?, int(call, 2)?);
-        let (_, expected) = message(msg)?;
         let lens = lens(msg.field("msg_iov").ok_or("msg_iov")?)?;
-        let (got, msg_flags) = match self.tool.recvmsg(fd, &lens, flags as c_int) {
-            Ok((text, flags)) => (Ok(text), Some(flags)),
-            Err(errno) => (Err(errno), None),
+        let (got, msg_flags, control) = match self.tool.recvmsg(fd, &lens, flags as c_int) {
+            Ok((text, flags, control)) => (Ok(text), Some(flags), control),
+            Err(errno) => (Err(errno), None, Vec::new()),
         };
         let mut came = self.was_read(fd, got, flags)?;
-        if let (Some(expected), Some(got)) = (expected, msg_flags) {
-            came.wrong.extend(Wrong::unless_same("msg_flags", expected.to_string(), got.to_string()));
+        let (Some(msg_flags), Some(expected)) = (msg_flags, msg.field("msg_flags")) else { return Ok(came) };
+        came.wrong.extend(Wrong::unless_same(
+            "msg_flags",
+            number(expected)?.to_string(),
+            msg_flags.to_string(),
+        ));
+        if let Some(Expr::Array(messages)) = msg.field("msg_control") {
+            // struct cmsghdr, an int, and what fills the last word.
+            let mut wanted = Vec::new();
+            for message in messages {
+                let data = number(message.field("cmsg_data").ok_or("cmsg_data")?)? as i32;
+                wanted.extend(20_usize.to_ne_bytes());
+                [libc::SOL_TCP, 36, data, 0].iter().for_each(|n| wanted.extend(n.to_ne_bytes()));
+            }
+            came.wrong.extend(Wrong::unless_same(
+                "msg_control",
+                format!("{wanted:?}"),
+                format!("{control:?}"),
+            ));
         }
         Ok(came)
     }
@@ -299,7 +320,9 @@ impl Caller {
         let (level, name) = option(call)?;
         let fd = self.live(call, 0)?;
         let expected = arg(call, 3)?.single();
-        let bytes = match self.tool.getsockopt(fd, level, name, 64) {
+        let len =
+            call.args.get(4).and_then(|n| number(n.single()).ok()).and_then(|n| usize::try_from(n).ok());
+        let bytes = match self.tool.getsockopt(fd, level, name, len.unwrap_or(64)) {
             Ok(bytes) => bytes,
             Err(errno) => return Ok(Err(errno).into()),
         };
@@ -312,6 +335,7 @@ impl Caller {
             if matches!(expected, Expr::Text(_)) {
                 wanted.resize(16, 0);
             }
+            wanted.truncate(len.unwrap_or(wanted.len()));
             came.wrong = Wrong::unless_same("value", format!("{wanted:?}"), format!("{bytes:?}"));
         }
         Ok(came)
@@ -451,59 +475,18 @@ fn option(call: &Call) -> Result<(c_int, c_int), String> {
         ("SOL_IPV6", 41),
         ("IPPROTO_IPV6", 41),
     ];
-    /// asm-generic/socket.h, linux/tcp.h, linux/in.h, linux/in6.h
-    const OPTIONS: [(c_int, &str, c_int); 42] = [
-        (1, "SO_REUSEADDR", 2),
-        (1, "SO_TYPE", 3),
-        (1, "SO_ERROR", 4),
-        (1, "SO_SNDBUF", 7),
-        (1, "SO_RCVBUF", 8),
-        (1, "SO_KEEPALIVE", 9),
-        (1, "SO_OOBINLINE", 10),
-        (1, "SO_PRIORITY", 12),
-        (1, "SO_LINGER", 13),
-        (1, "SO_REUSEPORT", 15),
-        (1, "SO_RCVTIMEO", 20),
-        (1, "SO_SNDTIMEO", 21),
-        (1, "SO_TIMESTAMP", 29),
-        (1, "SO_ACCEPTCONN", 30),
-        (1, "SO_MARK", 36),
-        (1, "SO_PROTOCOL", 38),
-        (1, "SO_BUSY_POLL", 46),
-        (1, "SO_INCOMING_CPU", 49),
-        (1, "SO_ZEROCOPY", 60),
-        (6, "TCP_NODELAY", 1),
-        (6, "TCP_MAXSEG", 2),
-        (6, "TCP_CORK", 3),
-        (6, "TCP_KEEPIDLE", 4),
-        (6, "TCP_KEEPINTVL", 5),
-        (6, "TCP_KEEPCNT", 6),
-        (6, "TCP_SYNCNT", 7),
-        (6, "TCP_LINGER2", 8),
-        (6, "TCP_DEFER_ACCEPT", 9),
-        (6, "TCP_WINDOW_CLAMP", 10),
-        (6, "TCP_QUICKACK", 12),
-        (6, "TCP_CONGESTION", 13),
-        (6, "TCP_USER_TIMEOUT", 18),
-        (6, "TCP_NOTSENT_LOWAT", 25),
-        (6, "TCP_INQ", 36),
-        (0, "IP_TOS", 1),
-        (0, "IP_TTL", 2),
-        (0, "IP_MTU_DISCOVER", 10),
-        (0, "IP_RECVERR", 11),
-        (0, "IP_FREEBIND", 15),
-        (41, "IPV6_UNICAST_HOPS", 16),
-        (41, "IPV6_MTU_DISCOVER", 23),
-        (41, "IPV6_TCLASS", 67),
-    ];
-    let word = |i| match arg(call, i)? {
-        Expr::Word(w) => Ok(w.as_str()),
-        other => Err(format!("option {other}")),
+    let level = match arg(call, 1)? {
+        Expr::Word(word) => LEVELS.iter().find(|(n, _)| n == word).ok_or_else(|| format!("level {word}"))?.1,
+        other => number(other)? as c_int,
     };
-    let (level, name) = (word(1)?, word(2)?);
-    let level = LEVELS.iter().find(|(n, _)| *n == level).ok_or_else(|| format!("level {level}"))?.1;
-    let found = OPTIONS.iter().find(|(l, n, _)| (*l, *n) == (level, name));
-    Ok((level, found.ok_or_else(|| format!("option {name}"))?.2))
+    let name = match arg(call, 2)? {
+        Expr::Word(word) => {
+            let known = |n: &c_int| synfin_sockopt::names_of(level, *n).is_some_and(|(_, name)| name == word);
+            (0..256).find(known).ok_or_else(|| format!("option {word}"))?
+        }
+        other => number(other)? as c_int,
+    };
+    Ok((level, name))
 }
 
 /// errno.h

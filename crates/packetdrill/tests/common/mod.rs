@@ -208,30 +208,19 @@ impl Tool {
         Ok(joined(&mut rooms, n))
     }
 
-    /// Octets and msg_flags.
-    pub fn recvmsg(&self, fd: i64, lens: &[usize], flags: c_int) -> Result<(Vec<u8>, c_int), i32> {
+    /// Octets, msg_flags, and control messages.
+    pub fn recvmsg(&self, fd: i64, lens: &[usize], flags: c_int) -> Result<(Vec<u8>, c_int, Vec<u8>), i32> {
         let (mut rooms, mut vector) = rooms(lens);
-        // SAFETY: a struct of numbers and pointers: all zeros are a value of it.
-        let mut message: msghdr = unsafe { std::mem::zeroed() };
-        (message.msg_iov, message.msg_iovlen) = (vector.as_mut_ptr(), vector.len() as _);
-        let at = &raw mut message;
-        let n =
-            got(call!(self, RECVMSG, fn(c_int, *mut msghdr, c_int) -> isize, fd as c_int, at, flags) as i64)?;
-        Ok((joined(&mut rooms, n), message.msg_flags))
-    }
-
-    /// Octets and control messages.
-    pub fn recvmsg_with_control(&self, fd: i64, len: usize) -> Result<(Vec<u8>, Vec<u8>), i32> {
-        let (mut rooms, mut vector) = rooms(&[len]);
         let mut control = vec![0_u8; 256];
         // SAFETY: a struct of numbers and pointers: all zeros are a value of it.
         let mut message: msghdr = unsafe { std::mem::zeroed() };
         (message.msg_iov, message.msg_iovlen) = (vector.as_mut_ptr(), vector.len() as _);
         (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), control.len() as _);
         let at = &raw mut message;
-        let n = got(call!(self, RECVMSG, fn(c_int, *mut msghdr, c_int) -> isize, fd as c_int, at, 0) as i64)?;
+        let n =
+            got(call!(self, RECVMSG, fn(c_int, *mut msghdr, c_int) -> isize, fd as c_int, at, flags) as i64)?;
         control.truncate(message.msg_controllen as usize);
-        Ok((joined(&mut rooms, n), control))
+        Ok((joined(&mut rooms, n), message.msg_flags, control))
     }
 
     pub fn write(&self, fd: i64, text: &[u8]) -> Got {

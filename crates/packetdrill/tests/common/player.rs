@@ -16,7 +16,7 @@ use synfin_script::sysctl::{self, Shell};
 use synfin_script::{Script, Setup};
 use synfin_wire::{Endpoint, Flags, Tuple};
 
-use super::calls::{Caller, Came};
+use super::calls::{CANNOT, Caller, Came};
 use super::{Tool, thread_number, thread_state};
 
 /// The original sleeps until so many microseconds before an event, and asks for the time again and again from there.
@@ -271,6 +271,9 @@ impl<'s> Player<'s> {
         if !packet.outer.is_empty() {
             return Err("tunnels are not supported".into());
         }
+        if packet.ports.is_some() {
+            return Err(format!("{CANNOT} follow connections of which the script names the ports"));
+        }
         if self.under_test().is_none_or(|s| s.state == State::Listening) {
             let addrs = self.setup.addrs;
             self.children += 1;
@@ -287,7 +290,12 @@ impl<'s> Player<'s> {
         {
             socket.state = State::SynAckAcked;
         }
-        let bytes = socket.flow.as_mut().ok_or("no connection for the packet")?.inject(packet)?;
+        let bytes = socket.flow.as_mut();
+        let bytes = bytes
+            .ok_or_else(|| {
+                format!("{CANNOT} send packets to another socket than the one that was made last")
+            })?
+            .inject(packet)?;
         self.tool.netdev_send(&bytes).map_err(|errno| format!("netdev_send: {errno}"))?;
         Ok(())
     }
