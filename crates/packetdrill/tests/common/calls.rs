@@ -491,8 +491,18 @@ fn option(call: &Call) -> Result<(c_int, c_int), String> {
 
 /// errno.h
 pub fn errno(name: &str) -> Option<i32> {
-    const NUMBERS: [(&str, i32); 26] = [
+    const NUMBERS: [(&str, i32); 36] = [
+        ("EPERM", 1),
         ("ENOENT", 2),
+        ("EIO", 5),
+        ("ENOMEM", 12),
+        ("EACCES", 13),
+        ("ESPIPE", 29),
+        ("EDOM", 33),
+        ("ENETDOWN", 100),
+        ("ENOBUFS", 105),
+        ("EHOSTDOWN", 112),
+        ("EDESTADDRREQ", 89),
         ("EBADF", 9),
         ("EAGAIN", 11),
         ("EFAULT", 14),
