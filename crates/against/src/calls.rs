@@ -645,7 +645,7 @@ fn received(len: usize, receive: impl FnOnce(&mut [u8]) -> rustix::io::Result<us
 fn received_message(fd: &OwnedFd, len: usize, flags: RecvFlags, room: usize) -> Answer {
     const SOL_TCP: i32 = 6;
     const TCP_CM_INQ: i32 = 36;
-    let (mut into, mut control) = (vec![0; len], Vec::with_capacity(room));
+    let (mut into, mut control) = (vec![0; len], vec![0; room]);
     let mut parts = [IoSliceMut::new(&mut into)];
     let flags = MsgFlags::from_bits_retain(flags.bits().cast_signed());
     let got = recvmsg::<()>(fd.as_raw_fd(), &mut parts, (room > 0).then_some(&mut control), flags);
