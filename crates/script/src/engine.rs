@@ -193,9 +193,10 @@ impl<'s, H: Host> Engine<'s, H> {
             && packet.dir == Direction::Out
         {
             let came = self.expect(event, packet, from, to, slack)?;
+            // What follows is told from when the segment really came, except by a time that is told from the beginning.
             self.last = match event.when {
-                When::Absolute(_) | When::Relative(_) => from,
-                _ => came,
+                When::Absolute(_) => from,
+                _ => came.max(self.last),
             };
             return Ok(());
         }

@@ -28,6 +28,12 @@ impl SockOpt {
         Some(SockOpt { level, number: *number })
     }
 
+    /// An option that no kernel has, for asking what a kernel says to that: numbers from 1000 on.
+    pub fn unknown(level: &str, number: i32) -> Option<SockOpt> {
+        let level = names::LEVELS.iter().find(|(n, _)| *n == level)?.1;
+        (number >= names::NEVER).then_some(SockOpt { level, number })
+    }
+
     /// Sets it.
     ///
     /// # Errors

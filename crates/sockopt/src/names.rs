@@ -32,6 +32,9 @@ const SO_RESERVE_MEM: c_int = 73;
 const IPV6_AUTOFLOWLABEL: c_int = 70;
 const IPV6_FLOWINFO_SEND: c_int = 33;
 
+/// Numbers from here on belong to no option: levels have a hundred of them at most.
+pub(crate) const NEVER: c_int = 1000;
+
 macro_rules! options {
     ($($level:ident: $($name:ident)*;)*) => {
         pub(crate) const OPTIONS: &[(c_int, &str, c_int)] = &[$($((libc::$level, stringify!($name), named::$name),)*)*];

@@ -33,6 +33,10 @@ fn options_that_hold_addresses_are_not_known() {
     assert_eq!(SockOpt::named("SOL_TCP", "TCP_ZEROCOPY_RECEIVE"), None);
     assert_eq!(SockOpt::named("SOL_SOCKET", "SO_ATTACH_FILTER"), None);
     assert_eq!(SockOpt::named("SOL_TCP", "SO_LINGER"), None);
+    assert_eq!(SockOpt::unknown("SOL_TCP", 35), None);
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = SockOpt::unknown("SOL_TCP", 9999).unwrap().set(socket.as_fd(), &[1; 4]).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::ENOPROTOOPT));
 }
 
 #[test]

@@ -21,12 +21,17 @@ const VALUES: [(&str, i64); 6] = [
 ];
 
 fn option(call: &Call) -> Called<SockOpt> {
-    let word = |i| match arg(call, i)? {
-        Expr::Word(word) => Ok(word.as_str()),
-        other => Err(format!("an option's level and name have to be words here, not {other}")),
-    };
-    let (level, name) = (word(1)?, word(2)?);
-    SockOpt::named(level, name).ok_or_else(|| format!("socket option {level}, {name} is not supported"))
+    let (level, name) = (arg(call, 1)?, arg(call, 2)?);
+    let unknown = || format!("socket option {level}, {name} is not supported");
+    match (level, name) {
+        (Expr::Word(level), Expr::Word(name)) => SockOpt::named(level, name).ok_or_else(unknown),
+        // A number that no option has: the kernel is asked all the same.
+        (Expr::Word(level), Expr::Int(number)) => {
+            let number = i32::try_from(*number).map_err(|_| unknown())?;
+            SockOpt::unknown(level, number).ok_or_else(unknown)
+        }
+        _ => Err(unknown()),
+    }
 }
 
 fn value_of(expr: &Expr) -> Called<i64> {
