@@ -544,14 +544,17 @@ impl Calls {
         if entry.v6.is_none() || flags & MSG_OOB != 0 {
             return Vec::new();
         }
+        let peeks = flags & MSG_PEEK != 0;
+        let place =
+            entry.read.wrapping_add(if peeks { option::peeked_from(&entry.fd, got.len()) } else { 0 });
         // With MSG_TRUNC they are thrown away, and only their number is told.
-        let mut right = flags & MSG_TRUNC != 0 || got == octets(entry.read, got.len());
+        let mut right = flags & MSG_TRUNC != 0 || got == octets(place, got.len());
         if !right && self.urgent {
             let skipped = entry.read.wrapping_add(1);
             right = got == octets(skipped, got.len());
             entry.read = skipped;
         }
-        if flags & MSG_PEEK == 0 {
+        if !peeks {
             entry.read = entry.read.wrapping_add(value as u32);
         }
         let shown = if right { "those that were sent" } else { "others" };

@@ -101,6 +101,16 @@ pub(super) fn get(call: &Call, fd: Arc<OwnedFd>) -> Called<Prepared> {
     work(act, Judge::Option { expected, len })
 }
 
+/// Where a look at `len` octets began that is just over: SO_PEEK_OFF moves on with every look, unless it is off.
+pub(super) fn peeked_from(fd: &OwnedFd, len: usize) -> u32 {
+    let mut value = [0; 4];
+    let told = SockOpt::named("SOL_SOCKET", "SO_PEEK_OFF").map(|o| o.get(fd.as_fd(), &mut value));
+    match (told, u32::try_from(i32::from_ne_bytes(value))) {
+        (Some(Ok(_)), Ok(behind)) => behind.saturating_sub(u32::try_from(len).unwrap_or(0)),
+        _ => 0,
+    }
+}
+
 /// How a value differs from what the script expects.
 pub(super) fn wrong(expected: &Expr, len: &Expr, told: &[u8]) -> Called<Vec<Wrong>> {
     let narrow =
