@@ -168,7 +168,7 @@ fn cell(text: &mut String, row: &Row, wnd: u32) {
     match &row.answer {
         Answer::Nothing => {}
         // The ACK of a FIN may wait where the window has nothing new to tell.
-        Answer::Ack(seq, ack) if row.seq_class == "next+fill" && row.flags.contains('F') => {
+        Answer::Ack(seq, ack) if row.seq_class == "next+fill" && row.kind() == "fin-text" => {
             line(text, "+0~+.5", ".", *seq, Some(*ack));
         }
         Answer::Ack(seq, ack) => line(text, "   +0", ".", *seq, Some(*ack)),
