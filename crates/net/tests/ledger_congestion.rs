@@ -4,6 +4,7 @@
 mod rig;
 
 use rig::*;
+use synfin_tcp::cc::Choice;
 
 /// An established connection with ten full segments in flight and as much again in the queue.
 fn ten_in_flight(offer: Offer) -> Rig {
@@ -130,4 +131,28 @@ fn l_6675_5_1_after_a_timeout_no_recovery_begins_below_what_was_sent() {
         let info = r.info();
         assert!(info.ssthresh >= after.ssthresh && info.cwnd >= after.cwnd, "{info:?}");
     }
+}
+
+#[test]
+fn l_5681_2_old_acknowledgements_are_no_duplicates() {
+    // The network brings older ACKs late: they name less than the greatest one received.
+    let mut r = ten_in_flight(WIDE);
+    r.send(Seg::new().ack(4 * 1460));
+    for ack in [1, 1, 2, 2, 2, 3, 3, 3, 3] {
+        none(&r.send(Seg::new().ack(ack * 1460)));
+    }
+    assert_eq!(r.info().retransmits, 0);
+}
+
+#[test]
+fn l_5681_3_2_the_threshold_is_half_of_what_was_in_flight() {
+    let mut r = Rig::with(|c| c.tcp.congestion_control = Choice::Reno);
+    r.accept_peer(WIDE);
+    assert_eq!(r.write(&text(29_200)).len(), 10);
+    for _ in 0..3 {
+        r.send(Seg::new().ack(0));
+    }
+    // Not of the two segments that limited transmit sent.
+    assert_eq!((r.info().ssthresh, r.info().retransmits), (14_600 / 2, 1));
+    assert_eq!(r.info().flight, 14_600 + 2 * 1460);
 }

@@ -170,7 +170,7 @@ impl Connection {
         }
         if sack {
             news.dsack = self.take_sack(seg, una, &mut news.delivery);
-        } else if !advanced {
+        } else if ack == una {
             news.duplicate = self.count_duplicate(seg, wnd_before, &mut news.delivery);
         }
         if let (Some(start), Some(fack)) = (news.delivery.lowest_once, fack)
@@ -234,8 +234,8 @@ impl Connection {
         self.bits.set(Bits::SAMPLED);
     }
 
-    /// RFC 5681 2: a duplicate ACK brings no text, no flags, no window change, and something is in flight. Without SACK
-    /// only: with it, what arrived is told.
+    /// RFC 5681 2: a duplicate ACK brings no text, no flags, no window change and the greatest number so far, and something
+    /// is in flight. Without SACK only: with it, what arrived is told.
     fn count_duplicate(&mut self, seg: &Segment<'_>, wnd_before: u32, delivery: &mut Delivery) -> bool {
         let pure = seg.seq_len() == 0 && u32::from(seg.wnd) << self.snd.wscale == wnd_before;
         if !pure || self.log.is_empty() || self.bits.has(Bits::SACK_OK) || self.snd.wnd == 0 {
@@ -252,13 +252,15 @@ impl Connection {
     /// SACK blocks into the log; blocks that were never possible are ignored. Returns a D-SACK (RFC 2883 4). `una` is
     /// SND.UNA from before this segment.
     fn take_sack(&mut self, seg: &Segment<'_>, una: Seq, delivery: &mut Delivery) -> Option<SackBlock> {
+        let ack = seg.ack?;
         let mut blocks = seg.opts.sack().filter(|b| b.left.before(b.right));
         let mut dsack = None;
         if let Some(first) = blocks.clone().next() {
             let second = seg.opts.sack().nth(1);
             let inside =
                 second.is_some_and(|s| first.left.at_or_after(s.left) && first.right.at_or_before(s.right));
-            let old = first.right.at_or_before(self.snd.una) && first.right.after(self.ack_floor());
+            // Held against the ACK beside it: ACKs may have changed places on the way (RFC 2883 5).
+            let old = first.right.at_or_before(ack) && first.right.after(self.ack_floor());
             if old || (inside && first.right.at_or_before(self.snd.nxt)) {
                 dsack = blocks.next();
                 self.dsacks = self.dsacks.saturating_add(1);
