@@ -1,5 +1,5 @@
 //! Attacks on opening, blind injection and dishonest peers, by the rows C, B and R of the security list. Rows that a
-//! requirement's test covers already are named in docs/requirements-coverage.md.
+//! requirement's test covers already are named in docs/attacks.md.
 
 mod rig;
 

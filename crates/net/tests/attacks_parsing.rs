@@ -1,5 +1,5 @@
 //! Attacks by malformed packets, odd text, ICMP and fragments: rows D, I and F of the security list. Rows that a
-//! requirement's test covers already are named in docs/requirements-coverage.md.
+//! requirement's test covers already are named in docs/attacks.md.
 
 mod rig;
 
