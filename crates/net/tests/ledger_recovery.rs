@@ -269,3 +269,25 @@ fn l_2883_5_blocks_are_held_against_the_ack_beside_them() {
     sack(&mut r, 5, &[(6, 7), (6, 8)]);
     assert_eq!(r.info().dsacks, 2);
 }
+
+#[test]
+fn l_6582_3_2_repetitions_that_were_not_needed_start_no_recovery() {
+    // Without SACK, after a timeout: what went again had arrived, and each copy draws a duplicate ACK.
+    let mut r = Rig::with(|c| c.tcp.frto = false);
+    r.accept_peer(Offer { rtt: ms(100), ..WIDE });
+    assert_eq!(r.write(&text(29_200)).len(), 10);
+    r.advance(s(1));
+    r.send(Seg::new().ack(14_600));
+    let before = r.info();
+    for _ in 0..5 {
+        r.send(Seg::new().ack(14_600));
+    }
+    let after = r.info();
+    assert_eq!((after.retransmits, after.ssthresh), (before.retransmits, before.ssthresh));
+    // Once more than that is acknowledged, duplicates count again.
+    r.send(Seg::new().ack(14_600 + 1460));
+    for _ in 0..3 {
+        r.send(Seg::new().ack(14_600 + 1460));
+    }
+    assert_eq!(r.info().retransmits, before.retransmits + 1);
+}

@@ -111,10 +111,10 @@ impl Connection {
         self.rack.find_lost(&mut self.log, recovering, self.rto.srtt(), cx.now)
     }
 
-    /// Three duplicates without SACK (RFC 5681 3.2), not for what an earlier recovery or timeout already repeated (RFC
-    /// 6582 3.2 step 2).
+    /// Three duplicates without SACK (RFC 5681 3.2), and more is acknowledged than what an earlier recovery or timeout may
+    /// have repeated (RFC 6582 3.2 step 2): its repetitions draw duplicates too.
     fn duplicates_prove_loss(&self, news: &News) -> bool {
-        news.duplicate && u32::from(self.dup_acks) >= DUP_THRESH && self.snd.una.at_or_after(self.recover)
+        news.duplicate && u32::from(self.dup_acks) >= DUP_THRESH && self.snd.una.after(self.recover)
     }
 
     /// What congestion control takes for the amount outstanding (RFC 5681 equation 4).
