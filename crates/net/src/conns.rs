@@ -22,7 +22,7 @@ const SOONEST: Duration = Duration::from_millis(1);
 impl Stack {
     /// Queues a segment that no connection sends; RSTs for stray segments are rate-limited (RFC 5961 7 idea).
     pub(crate) fn answer(&mut self, tuple: &Tuple, head: Head, why: Why, cause: Cause) {
-        let ip = IpFields { ttl: self.env.tcp.ttl, tos: 0, flow: self.flow(tuple) };
+        let ip = IpFields { ttl: self.env.tcp.ttl, tos: self.env.tcp.tos, flow: self.flow(tuple) };
         self.answer_as(tuple, head, why, cause, ip);
     }
 

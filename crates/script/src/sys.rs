@@ -20,12 +20,14 @@ mod io;
 mod opts;
 mod poll;
 mod room;
+mod zerocopy;
 
 use io::{Reading, Writing};
 pub use io::{control_wrong, message, message_out, vector};
 use opts::Opts;
 use poll::EpollSet;
 pub use poll::{epoll_wrong, poll_items, poll_wrong};
+use zerocopy::ZeroCopy;
 
 /// What a call works on.
 pub(crate) struct World<'a> {
@@ -212,6 +214,7 @@ struct Sock {
     urgent_taken: bool,
     /// The last thing written ended a record.
     record_ended: bool,
+    zero_copy: ZeroCopy,
     /// The program is told of this error next, whatever became of the connection.
     pending: Option<&'static str>,
     /// Directions that were shut down.
@@ -488,6 +491,8 @@ impl Sys {
             return Ok(Ret::err("EADDRNOTAVAIL"));
         }
         let reuse = self.sock(fd).is_some_and(|s| s.opts.reuse);
+        let mut connected = false;
+        world.stack.for_each_record(&mut |t, _| connected |= t.local.port == at.port);
         let taken = self.fds.iter().any(|(other, f)| match f {
             Fd::Sock(s) if *other != fd && s.bound == Some(at) && at.port != 0 => {
                 !(s.opts.reuse && reuse) || matches!(s.kind, Kind::Listening(_))
@@ -498,7 +503,7 @@ impl Sys {
         if sock.bound.is_some() || sock.kind != Kind::Fresh {
             return Ok(Ret::err("EINVAL"));
         }
-        if taken {
+        if taken || (connected && !reuse) {
             return Ok(Ret::err("EADDRINUSE"));
         }
         sock.bound = Some(at);
@@ -796,6 +801,7 @@ impl Sock {
             urgent_taken: false,
             record_ended: false,
             pending: None,
+            zero_copy: ZeroCopy::default(),
             shut_read: false,
             shut_write: false,
         }

@@ -14,7 +14,8 @@ pub(crate) fn state_number(state: State) -> i64 {
         State::SynReceived => 3,
         State::FinWait1 => 4,
         State::FinWait2 => 5,
-        State::TimeWait => 6,
+        // The socket is closed; who waits is a record without one.
+        State::TimeWait => 7,
         State::Closed => 7,
         State::CloseWait => 8,
         State::LastAck => 9,

@@ -102,6 +102,8 @@ quirks! {
     KEEPALIVE_RESETS = 47;
     /// A probe of a closed window is a segment without text before SND.UNA; what is in flight is retransmitted whole.
     PROBE_WITHOUT_TEXT = 48;
+    /// An MSS option of 0 counts as none.
+    MSS_ZERO_IS_NONE = 49;
     /// Congestion counts from cwnd, not from what is in flight; a timeout in fast recovery leaves ssthresh.
     CONGESTION_BY_CWND = 50;
     /// Without SACK recovery lasts until something above what was outstanding is acknowledged; the acknowledgement that ends
@@ -229,6 +231,8 @@ pub struct Config {
     /// A handshake is complete for the application only when text comes: the bare ACK is ignored until the SYN,ACK was due
     /// again so many times. 0: off.
     pub defer_accept: u8,
+    /// Traffic class octet of connections that set none: DSCP (RFC 9293 MUST-48). 0.
+    pub tos: u8,
     /// Time to live or hop limit (RFC 9293 MUST-49). 64.
     pub ttl: u8,
 }
@@ -272,6 +276,7 @@ impl Default for Config {
             max_ranges: 4096,
             mss_limit: u16::MAX,
             defer_accept: 0,
+            tos: 0,
             ttl: 64,
         }
     }

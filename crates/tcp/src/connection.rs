@@ -511,7 +511,6 @@ impl Connection {
     fn blank(tuple: Tuple, iss: Seq, ts_offset: u32, our_mss: u16, cx: &Cx<'_>) -> Connection {
         let cfg = cx.cfg;
         let peer_mss = default_mss(&tuple);
-        let options = if cfg.timestamps { 12 } else { 0 };
         let our_mss = our_mss.min(cfg.mss_limit);
         let mut bits = Bits::default();
         if cfg.quirks.has(Quirks::RECV_OVERHEAD) {
@@ -547,7 +546,7 @@ impl Connection {
                 up: Seq::default(),
                 buffer: cfg.recv_buffer,
                 limit: cfg.window_of(cfg.recv_buffer.max(1)),
-                ssthresh: cfg.first_window(cfg.recv_buffer, our_mss.saturating_sub(options)),
+                ssthresh: cfg.first_window(cfg.recv_buffer, our_mss),
                 unacked: 0,
                 ts_recent: 0,
                 ts_recent_at: cx.now,
@@ -587,7 +586,7 @@ impl Connection {
             syn_retries: 0,
             ack_why: Why::Ack,
             ttl: cfg.ttl,
-            tos: 0,
+            tos: cfg.tos,
             soft_error: None,
             closed: None,
             claimed_mtu: 0,
@@ -607,10 +606,10 @@ impl Connection {
         self.irs = irs;
         // Our SYN offered a window without knowing where it begins; the half-open record offered the whole buffer.
         let options = if offer.ts_recent.is_some() { 12 } else { 0 };
-        self.rcv.ssthresh = cx
-            .cfg
-            .first_window(self.rcv.buffer, self.rcv.our_mss.saturating_sub(options))
-            .min(self.rcv.limit);
+        if !self.bits.has(Bits::ACTIVE) {
+            let mss = self.rcv.our_mss.saturating_sub(options);
+            self.rcv.ssthresh = cx.cfg.first_window(self.rcv.buffer, mss).min(self.rcv.limit);
+        }
         let offered = match self.bits.has(Bits::ACTIVE) {
             true => self.rcv_wnd(),
             false => syn_window(self.rcv.ssthresh).into(),

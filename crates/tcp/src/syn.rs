@@ -24,7 +24,11 @@ impl SynOffer {
     /// What the options of a SYN and our settings agree on (RFC 7323 1.3, 2.3, 3.2; RFC 2018 2).
     pub fn of(seg: &Segment<'_>, tuple: &Tuple, cfg: &Config) -> SynOffer {
         SynOffer {
-            peer_mss: seg.opts.mss.unwrap_or(default_mss(tuple)),
+            peer_mss: seg
+                .opts
+                .mss
+                .filter(|mss| *mss > 0 || !cfg.quirks.has(Quirks::MSS_ZERO_IS_NONE))
+                .unwrap_or(default_mss(tuple)),
             peer_wscale: seg.opts.wscale.filter(|_| cfg.window_scaling).map(|s| s.min(14)),
             sack: seg.opts.sack_permitted && cfg.sack,
             ts_recent: seg.opts.ts.filter(|_| cfg.timestamps).map(|t| t.val),

@@ -48,6 +48,8 @@ pub(super) struct Writing {
     pub more: bool,
     /// A record ends with it (MSG_EOR).
     pub ends_record: bool,
+    /// The program wants to know when its octets are free (MSG_ZEROCOPY).
+    pub zero_copy: bool,
     /// There is no buffer to write from.
     pub null: bool,
     /// It had to wait: a little room is not enough to wake it.
@@ -153,12 +155,10 @@ impl Sys {
         if flags & !known != 0 {
             return Err(format!("flags {:#x} of a send are not supported", flags & !known));
         }
-        if flags & MSG_ZEROCOPY != 0 {
-            self.note("MSG_ZEROCOPY is not modelled".into());
-        }
+        let zero_copy = flags & MSG_ZEROCOPY != 0;
         let (urgent, more) = (flags & MSG_OOB != 0, flags & MSG_MORE != 0);
         let ends_record = flags & MSG_EOR != 0;
-        Ok(OpKind::Write(Writing { fd, len, urgent, more, ends_record, ..Writing::default() }))
+        Ok(OpKind::Write(Writing { fd, len, urgent, more, ends_record, zero_copy, ..Writing::default() }))
     }
 
     pub(super) fn sendmsg(&mut self, fd: i64, msg: &Expr, flags: i64) -> Called<OpKind> {
@@ -183,8 +183,7 @@ impl Sys {
         }
         let Some(sock) = self.sock(fd) else { return Ok(Some(self.no_socket(fd))) };
         if flags & MSG_ERRQUEUE != 0 {
-            // Nothing is ever put there.
-            return Ok(Some(Ret::err("EAGAIN")));
+            return self.read_errors(fd, reading.msg_flags, reading.control.as_ref()).map(Some);
         }
         let Kind::Conn(id) = sock.kind else {
             return Ok(Some(Ret::err(self.take_error(world, fd).unwrap_or("ENOTCONN"))));
@@ -435,6 +434,9 @@ impl Sys {
                     sock.record_ended = false;
                     if writing.done >= len {
                         sock.record_ended = ends_record;
+                        if writing.zero_copy && sock.opts.zero_copy && len > 0 {
+                            sock.zero_copy.began(sock.written);
+                        }
                         handle.configure(|conn, _| {
                             conn.set_more(more);
                             if ends_record {
@@ -501,6 +503,7 @@ impl Sys {
             return Ok(self.no_socket(fd));
         }
         let Some(id) = self.conn_id(fd) else { return Ok(Ret::err("EINVAL")) };
+        let inline = self.sock(fd).is_some_and(|s| s.opts.urgent_inline);
         let Some(handle) = world.stack.conn(world.now, id) else { return Ok(Ret::err("EINVAL")) };
         let info = handle.info();
         // Our FIN counts as one octet until it is acknowledged; before the handshake nothing counts.
@@ -508,7 +511,11 @@ impl Sys {
         let open = !matches!(info.state, State::SynSent | State::SynReceived);
         let queued = if open { info.send_queue + fin } else { 0 };
         let value = match command {
-            SIOCINQ => info.recv_queue,
+            // The urgent octet and what is behind it do not count where it is not part of the stream.
+            SIOCINQ => match handle.get().urgent() {
+                Some(n) if !inline && n <= info.recv_queue => n - 1,
+                _ => info.recv_queue,
+            },
             SIOCOUTQ => queued,
             SIOCOUTQNSD => queued.saturating_sub(info.snd_nxt.since(info.snd_una)),
             SIOCATMARK => u32::from(handle.get().urgent() == Some(1)),

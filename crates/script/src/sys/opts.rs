@@ -15,7 +15,7 @@ use crate::tcpinfo;
 
 /// Options that leave no trace in the segments of a script: taken, remembered, and told with the outcome. The stack always
 /// sets DF, has one queue and one device, and copies what it is given.
-const WITHOUT_TRACE: [(&str, &str); 26] = [
+const WITHOUT_TRACE: [(&str, &str); 25] = [
     ("SOL_IP", "IP_RECVTOS"),
     ("SOL_IP", "IP_RECVTTL"),
     ("SOL_IP", "IP_PKTINFO"),
@@ -28,7 +28,6 @@ const WITHOUT_TRACE: [(&str, &str); 26] = [
     ("SOL_SOCKET", "SO_MARK"),
     ("SOL_SOCKET", "SO_BUSY_POLL"),
     ("SOL_SOCKET", "SO_INCOMING_CPU"),
-    ("SOL_SOCKET", "SO_ZEROCOPY"),
     ("SOL_SOCKET", "SO_BROADCAST"),
     ("SOL_SOCKET", "SO_DONTROUTE"),
     ("SOL_SOCKET", "SO_DEBUG"),
@@ -101,6 +100,7 @@ pub(super) struct Opts {
     mtu_discover: Option<i64>,
     congestion: Option<&'static str>,
     pub timestamping: bool,
+    pub zero_copy: bool,
     /// What is only remembered.
     remembered: BTreeMap<(String, String), i64>,
 }
@@ -125,6 +125,8 @@ impl Opts {
         }
         cfg.mss_limit = self.max_segment.unwrap_or(profile.tcp.mss_limit);
         cfg.defer_accept = self.defer_accept;
+        cfg.ttl = self.ttl.unwrap_or(profile.tcp.ttl);
+        cfg.tos = self.tos.map_or(profile.tcp.tos, |tos| tos & !3);
         self.prepare_end(profile, cfg);
     }
 
@@ -296,6 +298,7 @@ impl Sys {
                 },
                 other => return Err(format!("congestion control {other} is not supported")),
             },
+            ("SOL_SOCKET", "SO_ZEROCOPY") => opts.zero_copy = n()? != 0,
             ("SOL_TCP", "TCP_CORK") => opts.cork = n()? != 0,
             ("SOL_TCP", "TCP_QUICKACK") => quick = Some(n()? != 0),
             ("SOL_TCP", "TCP_MAXSEG") => match n()? {
@@ -431,6 +434,7 @@ impl Sys {
             ("SOL_TCP", "TCP_CONGESTION") => {
                 return Some(Value::Text(opts.congestion.unwrap_or(world.profile.congestion)));
             }
+            ("SOL_SOCKET", "SO_ZEROCOPY") => i64::from(opts.zero_copy),
             ("SOL_TCP", "TCP_CORK") => i64::from(opts.cork),
             ("SOL_TCP", "TCP_QUICKACK") => i64::from(info.is_none_or(|(_, quick)| quick)),
             ("SOL_TCP", "TCP_WINDOW_CLAMP") => i64::from(opts.window_clamp.unwrap_or(0)),

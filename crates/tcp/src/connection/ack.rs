@@ -90,6 +90,11 @@ impl Connection {
         match self.state {
             State::FinWait1 => {
                 self.step(cx, Trigger::RcvAckOfFin);
+                if self.bits.has(Bits::ORPHAN) && cx.cfg.fin_wait_2.is_zero() {
+                    // Nobody waits for the peer's FIN: it is told.
+                    cx.reply = Some(super::reset_for(seg));
+                    return Some(self.end(cx, Trigger::Abort, CloseReason::FinWait2Expired));
+                }
                 if self.bits.has(Bits::ORPHAN) {
                     self.timers.fin_wait_2 = cx.now + cx.cfg.fin_wait_2;
                 }
