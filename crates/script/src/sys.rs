@@ -15,6 +15,7 @@ use crate::profile::Profile;
 use crate::tcpinfo::{self, Fields};
 use crate::trace::Trace;
 
+mod chrono;
 mod files;
 mod io;
 mod opts;
@@ -215,6 +216,9 @@ struct Sock {
     /// The last thing written ended a record.
     record_ended: bool,
     zero_copy: ZeroCopy,
+    /// A write found no room.
+    no_space: bool,
+    chrono: chrono::Chrono,
     /// The program is told of this error next, whatever became of the connection.
     pending: Option<&'static str>,
     /// Directions that were shut down.
@@ -765,7 +769,14 @@ impl Sys {
         let handle = world.stack.conn(world.now, id)?;
         let (info, tuple) = (handle.info(), *handle.get().tuple());
         drop(handle);
-        Some(tcpinfo::fields(&info, mss, &tuple, world))
+        let mut fields = tcpinfo::fields(&info, mss, &tuple, world);
+        let [busy, window, buffer] = self.sock(fd)?.chrono.micros(world.now);
+        fields.extend([
+            ("tcpi_busy_time", busy),
+            ("tcpi_rwnd_limited", window),
+            ("tcpi_sndbuf_limited", buffer),
+        ]);
+        Some(fields)
     }
 
     /// When a waiting call gives up on its own.
@@ -802,6 +813,8 @@ impl Sock {
             record_ended: false,
             pending: None,
             zero_copy: ZeroCopy::default(),
+            no_space: false,
+            chrono: chrono::Chrono::default(),
             shut_read: false,
             shut_write: false,
         }

@@ -261,6 +261,11 @@ const UNMODELLED: [&str; 50] = [
     "tcp_shrink_window",
 ];
 
+/// The name of a congestion control that a system may have, whether or not the stack has it.
+pub(crate) fn congestion_control(name: &str) -> Option<&'static str> {
+    ["reno", "cubic", "bbr", "dctcp", "vegas"].into_iter().find(|known| *known == name)
+}
+
 /// One setting of `net.ipv4`.
 fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
     let bad = || format!("value not understood: {name}={value}");
@@ -286,11 +291,10 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_early_retrans" => tcp.tail_loss_probe = n()? >= 3,
         "tcp_slow_start_after_idle" => tcp.idle_restart = n()? != 0,
         "tcp_congestion_control" => {
-            let name = ["reno", "cubic", "bbr", "dctcp", "vegas"].into_iter().find(|known| *known == value);
-            profile.congestion = name.ok_or_else(bad)?;
+            profile.congestion = congestion_control(value).ok_or_else(bad)?;
             match Choice::by_name(value) {
                 Some(choice) => tcp.congestion_control = choice,
-                None => profile.notes.push(format!("tcp_congestion_control={value} is not modelled")),
+                None => profile.notes.push(format!("{name}={value} is not modelled")),
             }
         }
         "tcp_retries1" => tcp.r1 = octet()?,

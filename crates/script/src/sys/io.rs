@@ -261,8 +261,7 @@ impl Sys {
             ret.wrong.push(Wrong { what: "msg_flags".into(), expected, actual });
         }
         let Some(control) = &reading.control else { return Ok(()) };
-        let left = self.left_to_read(world, reading.fd);
-        ret.wrong.extend(control_wrong(control, left)?);
+        ret.wrong.extend(control_wrong(control, self.left_to_read(world, reading.fd))?);
         Ok(())
     }
 
@@ -412,6 +411,7 @@ impl Sys {
                 return Some(Ret::err("EFAULT"));
             }
             if able && room == 0 && len > 0 {
+                sock.no_space = true;
                 writing.waited = true;
                 return None;
             }

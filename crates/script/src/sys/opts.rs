@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use synfin_net::Handle;
 use synfin_tcp::cc::Choice;
-use synfin_tcp::{Config, Keepalive, SoftError};
+use synfin_tcp::{Config, Keepalive, SoftError, State};
 
 use super::{Called, Handed, Kind, Ret, Sys, Value, World, arg, int, seconds};
 use crate::ast::{Call, Expr};
 use crate::consts::number;
 use crate::profile::{Profile, SendRoom};
+use crate::sysctl;
 use crate::tcpinfo;
 
 /// Options that leave no trace in the segments of a script: taken, remembered, and told with the outcome. The stack always
@@ -42,9 +43,6 @@ const WITHOUT_TRACE: [(&str, &str); 25] = [
     ("SOL_TCP", "TCP_TX_DELAY"),
     ("SOL_TCP", "TCP_RTO_MAX_MS"),
 ];
-
-/// Congestion controls that can be asked for.
-const CONGESTION_CONTROLS: [&str; 5] = ["reno", "cubic", "bbr", "dctcp", "vegas"];
 
 /// TCP_DEFER_ACCEPT is given in seconds and kept in tries: 1 s after the first SYN,ACK, and twice as long after each
 /// further one, up to `most` seconds.
@@ -125,6 +123,8 @@ impl Opts {
         }
         cfg.mss_limit = self.max_segment.unwrap_or(profile.tcp.mss_limit);
         cfg.defer_accept = self.defer_accept;
+        let choice = self.congestion.and_then(Choice::by_name);
+        cfg.congestion_control = choice.unwrap_or(profile.tcp.congestion_control);
         cfg.ttl = self.ttl.unwrap_or(profile.tcp.ttl);
         cfg.tos = self.tos.map_or(profile.tcp.tos, |tos| tos & !3);
         self.prepare_end(profile, cfg);
@@ -144,6 +144,11 @@ impl Opts {
             if conn.nodelay() != self.nodelay {
                 conn.set_nodelay(self.nodelay);
             }
+            if let Some(choice) = self.congestion.and_then(Choice::by_name)
+                && conn.congestion_control() != choice.name()
+            {
+                conn.set_congestion_control(choice);
+            }
             if conn.cork() != self.cork {
                 conn.set_cork(self.cork);
             }
@@ -151,11 +156,6 @@ impl Opts {
             let times = self.keepalive.then_some(times);
             if conn.keepalive() != times {
                 conn.set_keepalive(cx, times);
-            }
-            if let Some(choice) = self.congestion.and_then(Choice::by_name)
-                && conn.congestion_control() != choice.name()
-            {
-                conn.set_congestion_control(choice);
             }
             conn.set_linger(self.linger);
             conn.set_user_timeout(self.user_timeout);
@@ -286,7 +286,7 @@ impl Sys {
                 Err(_) => return Ok(Ret::err("EINVAL")),
             },
             ("SOL_TCP", "TCP_CONGESTION") => match &value {
-                Expr::Text(t) | Expr::Word(t) => match CONGESTION_CONTROLS.iter().find(|known| *known == t) {
+                Expr::Text(t) | Expr::Word(t) => match sysctl::congestion_control(t) {
                     Some(name) => {
                         opts.congestion = Some(name);
                         if Choice::by_name(name).is_none() {
@@ -428,6 +428,8 @@ impl Sys {
             ("SOL_TCP", "TCP_SYNCNT") => i64::from(opts.syn_retries.unwrap_or(tcp.syn_retries)),
             ("SOL_TCP", "TCP_USER_TIMEOUT") => opts.user_timeout.map_or(0, |t| t.as_millis() as i64),
             ("SOL_TCP", "TCP_MAXSEG") => match info {
+                // Before the answer, what an option of every segment takes is already subtracted.
+                Some((info, _)) if info.state == State::SynSent && tcp.timestamps => i64::from(info.mss) - 12,
                 Some((info, _)) => i64::from(info.mss),
                 None => i64::from(opts.max_segment.unwrap_or(536)),
             },

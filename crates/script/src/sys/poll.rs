@@ -101,6 +101,7 @@ impl Sys {
     /// Edges are noticed when they happen, not when somebody asks: to be called after everything that may make one.
     pub fn observe(&mut self, world: &mut World<'_>) {
         self.settle_zero_copy(world);
+        self.note_time(world);
         let sets: Vec<i64> =
             self.fds.iter().filter(|(_, f)| matches!(f, Fd::Epoll(_))).map(|(fd, _)| *fd).collect();
         for epfd in sets {

@@ -406,9 +406,10 @@ impl Connection {
             flags = flags.with(Flags::FIN);
         }
         let record_ends = self.records.as_ref().is_some_and(|ends| ends.contains(&end));
-        if len > 0 && (end == self.queue_end() || record_ends) {
-            // RFC 9293 MUST-61: PSH on the last octet that is queued, or of a record.
+        if len > 0 && (end == self.queue_end() || record_ends || self.log.was_pushed(end)) {
+            // RFC 9293 MUST-61: PSH on the last octet that is queued, or of a record; what was pushed stays so.
             flags = flags.with(Flags::PSH);
+            self.log.note_push(end);
         }
         let sack = if self.bits.has(Bits::SACK_OK) { self.sack() } else { Vec4::default() };
         let head = Head {

@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) mss: u16,
     pub(crate) fate: Fate,
     pub(crate) retransmitted: bool,
+    /// Its last octet was pushed.
+    pub(crate) pushed: bool,
 }
 
 impl Entry {
@@ -201,7 +203,15 @@ impl SentLog {
 
     /// New octets were sent, `mss` per segment.
     pub fn push(&mut self, seq: Seq, len: u32, mss: u16, now: Instant) {
-        self.entries.push_back(Entry { seq, len, sent: now, mss, fate: Fate::Flying, retransmitted: false });
+        self.entries.push_back(Entry {
+            seq,
+            len,
+            sent: now,
+            mss,
+            fate: Fate::Flying,
+            retransmitted: false,
+            pushed: false,
+        });
         self.total += len;
     }
 
@@ -291,6 +301,7 @@ impl SentLog {
         }
         let (mut front, mut back) = (*e, *e);
         front.len = at.since(e.seq);
+        front.pushed = false;
         back.len -= front.len;
         back.seq = at;
         *e = front;
@@ -515,6 +526,22 @@ impl SentLog {
         self.again.push_back((e.seq, now));
         self.total += grown;
         self.tally(fate, old, false);
+    }
+
+    /// The text that ends at `end` is pushed, and is again whenever it is sent again.
+    pub fn note_push(&mut self, end: Seq) {
+        let i = self.index_of(end - 1);
+        if let Some(e) = self.entries.get_mut(i)
+            && !e.end().before(end)
+        {
+            e.pushed = true;
+        }
+    }
+
+    /// Whether the text that ends at `end` was pushed.
+    pub fn was_pushed(&self, end: Seq) -> bool {
+        let i = self.index_of(end - 1);
+        self.entries.get(i).is_some_and(|e| e.pushed && (e.end() == end || e.end() == end + 1))
     }
 
     /// Counts segments by fate. Walks the log: for whoever asks.

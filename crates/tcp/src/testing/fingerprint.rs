@@ -208,7 +208,8 @@ fn sent_log(log: &SentLog, now: Instant, cfg: &Config, h: &mut impl Hasher) {
     if timed {
         again.iter().for_each(|(seq, sent)| (seq, ago(*sent, now, Duration::MAX)).hash(h));
     }
-    for Entry { seq, len, sent, mss, fate, retransmitted } in entries {
+    for Entry { seq, len, sent, mss, fate, retransmitted, pushed: _ } in entries {
+        // What was pushed is pushed again: a peer here does not look at it.
         (seq, len, mss, fate, retransmitted).hash(h);
         if timed {
             ago(*sent, now, Duration::MAX).hash(h);
