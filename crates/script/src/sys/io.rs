@@ -188,8 +188,9 @@ impl Sys {
         let Kind::Conn(id) = sock.kind else {
             return Ok(Some(Ret::err(self.take_error(world, fd).unwrap_or("ENOTCONN"))));
         };
-        if sock.opts.recverr
-            && let Some(errno) = self.soft_error(world, fd)
+        if sock.pending.is_some()
+            && world.stack.conn(world.now, id).is_some_and(|h| h.info().recv_queue == 0)
+            && let Some(errno) = self.take_error(world, fd)
         {
             return Ok(Some(Ret::err(errno)));
         }
@@ -392,8 +393,8 @@ impl Sys {
         let Some(id) = self.conn_id(fd) else {
             return Some(Ret::err(self.take_error(world, fd).unwrap_or("EPIPE")));
         };
-        if self.sock(fd)?.opts.recverr
-            && let Some(errno) = self.soft_error(world, fd)
+        if self.sock(fd)?.pending.is_some()
+            && let Some(errno) = self.take_error(world, fd)
         {
             return Some(Ret::err(errno));
         }

@@ -473,6 +473,19 @@ impl Sys {
         self.soft_error(world, fd)
     }
 
+    /// With IP_RECVERR a soft error is one that the next call tells.
+    pub(super) fn hear_errors(&mut self, world: &mut World<'_>) {
+        let wants: Vec<i64> = self.fds.keys().copied().collect();
+        for fd in wants {
+            if self.sock(fd).is_some_and(|s| s.opts.recverr && s.pending.is_none())
+                && let Some(errno) = self.soft_error(world, fd)
+                && let Some(sock) = self.sock_mut(fd)
+            {
+                sock.pending = Some(errno);
+            }
+        }
+    }
+
     /// A soft error, once.
     pub(super) fn soft_error(&mut self, world: &mut World<'_>, fd: i64) -> Option<&'static str> {
         let id = self.conn_id(fd)?;

@@ -92,7 +92,7 @@ impl Sys {
             events |= PRI;
         }
         let failed = ready.closed.is_some_and(|r| r != synfin_tcp::CloseReason::Done);
-        if (failed && !sock.error_told) || sock.zero_copy.speaks() {
+        if (failed && !sock.error_told) || sock.pending.is_some() || sock.zero_copy.speaks() {
             events |= ERR;
         }
         events
@@ -101,6 +101,7 @@ impl Sys {
     /// Edges are noticed when they happen, not when somebody asks: to be called after everything that may make one.
     pub fn observe(&mut self, world: &mut World<'_>) {
         self.settle_zero_copy(world);
+        self.hear_errors(world);
         self.note_time(world);
         let sets: Vec<i64> =
             self.fds.iter().filter(|(_, f)| matches!(f, Fd::Epoll(_))).map(|(fd, _)| *fd).collect();
