@@ -610,7 +610,10 @@ impl Connection {
             let mss = self.rcv.our_mss.saturating_sub(options);
             self.rcv.ssthresh = cx.cfg.first_window(self.rcv.buffer, mss).min(self.rcv.limit);
         }
+        // The SYN could not say more than its field holds; where overhead counts, more was meant.
+        let meant = self.bits.has(Bits::OVERHEAD) && offer.peer_wscale.is_some();
         let offered = match self.bits.has(Bits::ACTIVE) {
+            _ if meant => self.rcv.ssthresh.max(self.rcv_wnd()),
             true => self.rcv_wnd(),
             false => syn_window(self.rcv.ssthresh).into(),
         };

@@ -111,7 +111,8 @@ impl Connection {
     /// A segment of text was taken: it may earn a larger window.
     pub(super) fn grow_window(&mut self, len: u32) {
         let room = self.rcv.limit.saturating_sub(self.recv.readable()).saturating_sub(self.rcv.ssthresh);
-        if len >= u32::from(self.pace.segment) && len >= 128 {
+        if room > 0 && len >= u32::from(self.pace.segment) && len >= 128 {
+            self.pace.encourage();
             let step = 2 * u32::from(self.rcv.our_mss).max(len);
             self.rcv.ssthresh = self.rcv.ssthresh.saturating_add(step.min(room));
         }

@@ -202,6 +202,11 @@ impl Pace {
         self.pushed = 0;
     }
 
+    /// The window grows: the peer is to hear of it soon.
+    pub fn encourage(&mut self) {
+        self.quick |= 1;
+    }
+
     /// The buffer is more than half full: no reason to invite more.
     pub fn calm(&mut self) {
         self.quick = 0;
