@@ -320,7 +320,7 @@ fn idleness_stands_for_probe_rtt() {
 fn idle_does_not_shrink_the_window() {
     let mut f = flow_in(link(100, 100, 100), State::ProbeBwCruise);
     let cwnd = f.cc.cwnd();
-    f.cc.on_idle(MSS, Duration::from_secs(60));
+    f.cc.on_idle(MSS, Duration::from_secs(60), 31);
     assert_eq!((f.cc.cwnd(), f.cc.owner()), (cwnd, Owner::Rule));
 }
 
