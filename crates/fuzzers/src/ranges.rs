@@ -124,7 +124,15 @@ impl Model {
         let mut blocks = Vec4::default();
         let rcv_nxt = START + self.next;
         queue.sack_blocks(rcv_nxt, &mut blocks);
-        let held = queue.held();
+        // A FIN that waits has a number too: it ends the block before it, or is one of its own.
+        let mut held = queue.held();
+        let fin = self.fin.map(|at| at.wrapping_sub(self.ready)).filter(|at| (1..1 << 24).contains(at));
+        let fin = fin.map(|at| at as u32);
+        match (fin, held.iter_mut().find(|(_, to)| Some(*to) == fin)) {
+            (Some(_), Some((_, to))) => *to += 1,
+            (Some(at), None) => held.push((at, at + 1)),
+            (None, _) => {}
+        }
         let mut said = Vec::new();
         for block in &blocks.blocks[..usize::from(blocks.len)] {
             let (a, b) = (block.left.since(rcv_nxt), block.right.since(rcv_nxt));

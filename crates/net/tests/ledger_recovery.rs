@@ -219,7 +219,8 @@ fn l_5682_without_new_text_or_with_duplicates_a_timeout_stands() {
 
 #[test]
 fn l_3522_an_echo_from_before_the_repetition_takes_the_response_back() {
-    for choice in Choice::ALL {
+    // BBR's window is its own.
+    for choice in [Choice::Reno, Choice::Cubic] {
         let mut r = Rig::with(|c| c.tcp.congestion_control = choice);
         r.accept_peer(Offer { ts: true, ..FAR });
         r.write(&text(14_600));

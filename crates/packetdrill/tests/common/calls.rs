@@ -399,6 +399,7 @@ impl Caller {
         }
         let byte = |at: usize| i64::from(info[at]);
         let word = |at: usize| i64::from(u32::from_ne_bytes(info[at..at + 4].try_into().unwrap()));
+        let long = |at: usize| i64::from_ne_bytes(info[at..at + 8].try_into().unwrap());
         Ok(Fields::from([
             ("tcpi_state", byte(0)),
             ("tcpi_ca_state", byte(1)),
@@ -415,6 +416,11 @@ impl Caller {
             ("tcpi_sacked", word(28)),
             ("tcpi_lost", word(32)),
             ("tcpi_retrans", word(36)),
+            ("tcpi_last_data_sent", word(44)),
+            ("tcpi_last_data_recv", word(52)),
+            ("tcpi_last_ack_recv", word(56)),
+            ("tcpi_pmtu", word(60)),
+            ("tcpi_rcv_ssthresh", word(64)),
             ("tcpi_rtt", word(68)),
             ("tcpi_rttvar", word(72)),
             ("tcpi_snd_ssthresh", word(76)),
@@ -422,9 +428,22 @@ impl Caller {
             ("tcpi_advmss", word(84)),
             ("tcpi_reordering", word(88)),
             ("tcpi_total_retrans", word(100)),
+            ("tcpi_bytes_acked", long(120)),
+            ("tcpi_bytes_received", long(128)),
+            ("tcpi_segs_out", word(136)),
+            ("tcpi_segs_in", word(140)),
             ("tcpi_notsent_bytes", word(144)),
+            ("tcpi_min_rtt", word(148)),
+            ("tcpi_data_segs_in", word(152)),
+            ("tcpi_data_segs_out", word(156)),
+            ("tcpi_busy_time", long(168)),
+            ("tcpi_rwnd_limited", long(176)),
+            ("tcpi_sndbuf_limited", long(184)),
             ("tcpi_delivered", word(192)),
             ("tcpi_delivered_ce", word(196)),
+            ("tcpi_bytes_sent", long(200)),
+            ("tcpi_bytes_retrans", long(208)),
+            ("tcpi_dsack_dups", word(216)),
             ("tcpi_reord_seen", word(220)),
             ("tcpi_snd_wnd", word(228)),
             ("tcpi_rcv_wnd", word(232)),

@@ -32,7 +32,7 @@ fn the_usual_defaults_are_known_by_name() {
         let mut p = Profile::linux();
         run(name, &mut p).unwrap();
         assert_eq!((p.tcp.recv_wscale(), p.tcp.syn_retries), (8, 5));
-        assert!(p.notes.iter().any(|n| n.contains("tcp_frto")), "what is not modelled is said");
+        assert!(p.notes.iter().any(|n| n.contains("tcp_pacing_ss_ratio")), "what is not modelled is said");
     }
 }
 
