@@ -95,8 +95,10 @@ impl Probe for Shared {
                 let page = ledger.pages.entry(*who).or_default();
                 let opens = matches!(to, State::SynSent | State::SynReceived);
                 page.open = !opens && *to != State::Closed;
-                if opens && *from != State::SynSent {
-                    // A new incarnation: what was offered before binds no more.
+                // A SYN that turned out to be old brings the incarnation before it back (RFC 9293 MAY-2 (2)).
+                let again = (*from, *to) == (State::Closed, State::TimeWait);
+                if opens && *from != State::SynSent || again {
+                    // Another incarnation: what was offered before binds no more.
                     (page.edge, page.shift) = (None, None);
                 }
             }
