@@ -156,3 +156,6 @@ pub(super) fn wrong(expected: &Expr, len: &Expr, told: &[u8]) -> Called<Vec<Wron
     wrong.extend(Wrong::unless_same("value", wanted, got));
     Ok(wrong)
 }
+
+#[cfg(test)]
+mod tests;
