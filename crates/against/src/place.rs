@@ -1,7 +1,8 @@
 //! Where one script happens: a network namespace with one device, and settings that do not depend on the host's.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
 
 use rustix::thread::{CapabilitySet, capabilities, configure_capability_in_ambient_set, set_capabilities};
 use synfin_netns::{Links, Namespace};
@@ -80,7 +81,27 @@ pub(crate) fn device(setup: &Setup) -> Result<(Namespace, Tun), String> {
         links.add_route(network(remote, prefix), prefix, None, index)
     };
     build().map_err(|e| e.to_string())?;
+    if setup.family == Family::V6 {
+        wait_until_reached(local);
+    }
     Ok((namespace, tun))
+}
+
+/// IPv6 takes the kernel some milliseconds after the device is up; until then it drops what comes for the address. Waits
+/// until the kernel can send to itself, at most half a second; then the script goes on.
+fn wait_until_reached(local: IpAddr) {
+    let reached = || {
+        let socket = UdpSocket::bind((local, 0))?;
+        socket.set_read_timeout(Some(Duration::from_millis(2)))?;
+        socket.send_to(&[0], socket.local_addr()?)?;
+        socket.recv(&mut [0])
+    };
+    for _ in 0..250 {
+        if reached().is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 /// The network of `prefix` leading bits that an address is in.
