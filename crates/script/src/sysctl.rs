@@ -193,8 +193,7 @@ fn sizes(value: &str) -> Option<[u32; 3]> {
 }
 
 /// Settings that exist, do nothing here, and change nothing that a connection of a script shows when they have these values.
-const SAME: [(&str, &[&str]); 11] = [
-    ("tcp_dsack", &["1"]),
+const SAME: [(&str, &[&str]); 10] = [
     ("tcp_fack", &["0"]),
     ("tcp_reordering", &["3"]),
     ("tcp_ecn", &["0"]),
@@ -208,7 +207,7 @@ const SAME: [(&str, &[&str]); 11] = [
 ];
 
 /// Settings of Linux that have no counterpart; the outcome tells that they were asked for.
-const UNMODELLED: [&str; 50] = [
+const UNMODELLED: [&str; 49] = [
     "tcp_abort_on_overflow",
     "tcp_max_syn_backlog",
     "tcp_max_orphans",
@@ -231,7 +230,6 @@ const UNMODELLED: [&str; 50] = [
     "tcp_comp_sack_slack_ns",
     "tcp_comp_sack_rtt_percent",
     "ip_no_pmtu_disc",
-    "tcp_dsack",
     "tcp_fack",
     "tcp_reordering",
     "tcp_max_reordering",
@@ -286,6 +284,7 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_syn_retries" => tcp.syn_retries = octet()?,
         "tcp_synack_retries" => tcp.syn_ack_retries = octet()?,
         "tcp_syn_linear_timeouts" => tcp.syn_linear = octet()?,
+        "tcp_dsack" => tcp.dsack = n()? != 0,
         "tcp_notsent_lowat" => profile.notsent_lowat = n()? as u32,
         "tcp_frto" => tcp.frto = n()? != 0,
         "tcp_early_retrans" => tcp.tail_loss_probe = n()? >= 3,

@@ -222,6 +222,8 @@ pub struct Config {
     pub timer_slack: Duration,
     /// Find timeouts that came too early (RFC 5682).
     pub frto: bool,
+    /// Whether a SACK tells of duplicates (RFC 2883). On.
+    pub dsack: bool,
     /// Smallest segment size that a peer can ask for (CVE-2019-11479). 48.
     pub min_mss: u16,
     /// Most separate ranges in the reassembly queue of a connection. 4,096.
@@ -272,6 +274,7 @@ impl Default for Config {
             max_ack_delay: Duration::from_millis(200),
             timer_slack: Duration::ZERO,
             frto: true,
+            dsack: true,
             min_mss: 48,
             max_ranges: 4096,
             mss_limit: u16::MAX,

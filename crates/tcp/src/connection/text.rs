@@ -108,7 +108,7 @@ impl Connection {
         } else {
             taken.doubled.map(|(a, b)| (next_before + a, next_before + b))
         };
-        if let Some((left, right)) = twice.filter(|_| !seg.ctl.syn()) {
+        if let Some((left, right)) = twice.filter(|_| cx.cfg.dsack && !seg.ctl.syn()) {
             self.dsack = Some(SackBlock { left, right });
         }
         if self.bits.has(Bits::SHUT_READ) && !cx.cfg.quirks.has(Quirks::SHUT_READ_KEEPS) {
@@ -199,7 +199,8 @@ impl Connection {
         if cx.cfg.quirks.has(Quirks::ADAPTIVE_ACKS) && len > 0 && seg.seq.before(self.rcv.nxt) {
             self.pace.disorder(self.rcv_wnd());
         }
-        if len > 0 && self.bits.has(Bits::SACK_OK) && (seg.seq + len).at_or_before(self.rcv.nxt) {
+        let told = cx.cfg.dsack && self.bits.has(Bits::SACK_OK);
+        if len > 0 && told && (seg.seq + len).at_or_before(self.rcv.nxt) {
             self.dsack = Some(SackBlock { left: seg.seq, right: seg.seq + len });
         }
     }
