@@ -286,6 +286,7 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_syn_linear_timeouts" => tcp.syn_linear = octet()?,
         "tcp_dsack" => tcp.dsack = n()? != 0,
         "tcp_notsent_lowat" => profile.notsent_lowat = n()? as u32,
+        "tcp_dsack" => tcp.dsack = n()? != 0,
         "tcp_frto" => tcp.frto = n()? != 0,
         "tcp_early_retrans" => tcp.tail_loss_probe = n()? >= 3,
         "tcp_slow_start_after_idle" => tcp.idle_restart = n()? != 0,
