@@ -450,6 +450,7 @@ pub struct Connection {
     /// User timeout in milliseconds; 0: the retry limits; `u32::MAX`: never.
     pub(crate) user_timeout: u32,
     /// Ends of records in the text that was never sent: no segment goes beyond one. `None`: there are none.
+    #[expect(clippy::box_collection, reason = "one word: there may be millions, and few mark records")]
     pub(crate) records: Option<Box<VecDeque<Seq>>>,
     /// Linger in seconds.
     pub(crate) linger: Option<u16>,

@@ -10,6 +10,7 @@ use crate::Cx;
 use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::event::Why;
+use crate::recv::pace::Arrival;
 use crate::state::{State, Trigger};
 
 /// RFC 9293 MUST-40: below half a second, whatever the settings say.
@@ -143,7 +144,7 @@ impl Connection {
         let pushed = seg.psh || seg.ctl.fin();
         let rto = self.rto.current(cx.cfg);
         let (wnd, most) = (self.rcv_wnd(), self.rcv.our_mss);
-        if self.pace.on_text(cx.now, len, options, pushed, wnd, most, rto) {
+        if self.pace.on_text(cx.now, Arrival { len, options, pushed }, wnd, most, rto) {
             self.resize_window(len, options);
         }
         self.grow_window(len);

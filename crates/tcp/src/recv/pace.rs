@@ -41,6 +41,17 @@ pub(crate) struct Pace {
     pub(crate) pingpong: bool,
 }
 
+/// A segment of text.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Arrival {
+    /// Octets.
+    pub len: u32,
+    /// Octets of options that all its segments carry.
+    pub options: u32,
+    /// PSH or FIN was on it.
+    pub pushed: bool,
+}
+
 impl Default for Pace {
     fn default() -> Pace {
         Pace {
@@ -96,20 +107,11 @@ impl Pace {
         self.ato = millis(ATO_MIN);
     }
 
-    /// Text came: `len` octets in one segment, `options` octets of them in its header, PSH or FIN on it or not.
-    /// `wnd` is the window before it. Returns whether the peer's segment size changed.
-    pub fn on_text(
-        &mut self,
-        now: Instant,
-        len: u32,
-        options: u32,
-        pushed: bool,
-        wnd: u32,
-        most: u16,
-        rto: Duration,
-    ) -> bool {
+    /// Text came. `wnd` is the window before it, `most` the largest segment that our side takes. Returns whether the
+    /// peer's segment size changed.
+    pub fn on_text(&mut self, now: Instant, text: Arrival, wnd: u32, most: u16, rto: Duration) -> bool {
         self.owed = true;
-        let changed = self.measure(len, options, pushed, most);
+        let changed = self.measure(text, most);
         let since = now.since(self.last_text);
         let half = ATO_MIN / 2;
         if self.ato == 0 {
@@ -127,7 +129,8 @@ impl Pace {
         changed
     }
 
-    fn measure(&mut self, len: u32, options: u32, pushed: bool, most: u16) -> bool {
+    fn measure(&mut self, text: Arrival, most: u16) -> bool {
+        let Arrival { len, options, pushed } = text;
         let before = self.segment;
         let short = core::mem::take(&mut self.short);
         if len >= u32::from(self.segment) {

@@ -15,7 +15,7 @@ fn begun() -> Pace {
 }
 
 fn text(pace: &mut Pace, ms: u64, len: u32) {
-    pace.on_text(at(ms), len, 0, false, 60_000, 1460, RTO);
+    pace.on_text(at(ms), Arrival { len, options: 0, pushed: false }, 60_000, 1460, RTO);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn the_first_sixteen_segments_are_acknowledged_at_once() {
 #[test]
 fn a_small_window_hurries_less() {
     let mut pace = begun();
-    pace.on_text(at(0), 1000, 0, false, 8_000, 1460, RTO);
+    pace.on_text(at(0), Arrival { len: 1000, options: 0, pushed: false }, 8_000, 1460, RTO);
     let mut quick = 0;
     while pace.at_once(1000, false) {
         quick += 1;
@@ -121,11 +121,11 @@ fn a_reader_tells_of_the_end_of_small_text() {
     let mut pace = begun();
     text(&mut pace, 0, 1000);
     pace.on_ack_sent();
-    pace.on_text(at(1), 100, 0, true, 60_000, 1460, RTO);
+    pace.on_text(at(1), Arrival { len: 100, options: 0, pushed: true }, 60_000, 1460, RTO);
     assert!(pace.waits_for_reader());
     pace.set_quick(false);
     assert!(!pace.waits_for_reader(), "the answer tells");
-    pace.on_text(at(2), 100, 0, true, 60_000, 1460, RTO);
+    pace.on_text(at(2), Arrival { len: 100, options: 0, pushed: true }, 60_000, 1460, RTO);
     assert!(pace.waits_for_reader(), "twice is too much");
 }
 
