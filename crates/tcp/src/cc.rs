@@ -379,8 +379,13 @@ impl Control {
     }
 
     /// See [`Algorithm::owner`].
+    #[inline]
     pub fn owner(&self) -> Owner {
-        self.rule().owner()
+        match &self.rule {
+            Rule::Reno(_) | Rule::Cubic(_) => Owner::Connection,
+            Rule::Bbr(r) => r.owner(),
+            Rule::Own(a) => a.owner(),
+        }
     }
 
     /// Octets per second at which segments should leave, if they should be spread.

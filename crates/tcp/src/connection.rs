@@ -21,6 +21,7 @@ use crate::error::{CloseReason, SoftError};
 use crate::event::{Event, Why};
 use crate::recovery::episode::Episode;
 use crate::recovery::rack::Rack;
+use crate::recovery::rate::Sampler;
 use crate::recovery::rto::Rto;
 use crate::recv::RecvQueue;
 use crate::recv::pace::Pace;
@@ -37,6 +38,7 @@ mod icmp;
 mod input;
 mod options;
 mod output;
+mod rates;
 mod recovery;
 mod text;
 mod timers;
@@ -416,6 +418,8 @@ pub struct Connection {
     /// SND.NXT when the tail loss probe in flight was sent (RFC 8985 TLP.end_seq).
     pub(crate) tlp_end: Option<Seq>,
     pub(crate) cc: Control,
+    /// Samples of the delivery rate, for rules that want them.
+    pub(crate) rates: Option<Box<Sampler>>,
     /// SND.NXT when the last recovery began (RFC 6582, 6675).
     pub(crate) recover: Seq,
     /// Up to here the congestion window was the limit when it was sent.
@@ -559,6 +563,7 @@ impl Connection {
             rto: Rto::default(),
             rack: Rack::default(),
             episode: None,
+            rates: None,
             disorder_at: iss,
             tlp_end: None,
             cc: Control::new(cfg.congestion_control, u32::from(peer_mss)),

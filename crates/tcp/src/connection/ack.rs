@@ -6,7 +6,7 @@ use synfin_wire::{Instant, SackBlock, Segment, Seq};
 
 use super::{Bits, Connection, SendTimer, Verdict};
 use crate::Cx;
-use crate::cc::{Ack, Limit};
+use crate::cc::{Ack, Limit, Rate};
 use crate::config::Quirks;
 use crate::error::CloseReason;
 use crate::recovery::rack::Echo;
@@ -78,8 +78,11 @@ impl Connection {
         if !self.syn_acked() && ack.after(una) {
             // FIN_WAIT_1 entered from a crossing SYN_RCVD: the SYN is acknowledged first.
             self.take_ack_of_syn(cx, ack);
-        } else if let Some(news) = self.gather(cx, seg, ack, wnd) {
-            self.digest(cx, &news);
+        } else {
+            self.check_app_limited();
+            if let Some(news) = self.gather(cx, seg, ack, wnd) {
+                self.digest(cx, &news);
+            }
         }
         if opened {
             self.window_opened(cx);
@@ -288,15 +291,22 @@ impl Connection {
 
     /// Tells the rule of the window about newly delivered octets.
     pub(super) fn grow(&mut self, cx: &Cx<'_>, news: &News) {
-        let mss = u32::from(self.snd.mss);
         // RFC 3465 2.3: one segment per ACK in the slow start that follows a timeout.
         let after_timeout = self.bits.has(Bits::AFTER_TIMEOUT) && self.cc.window.slow_start();
         if !after_timeout {
             self.bits.clear(Bits::AFTER_TIMEOUT);
         }
+        let ack = self.as_ack(cx, news, None);
+        self.cc.on_ack(&ack);
+    }
+
+    /// What a rule is told about an acknowledgement.
+    pub(super) fn as_ack(&self, cx: &Cx<'_>, news: &News, rate: Option<Rate>) -> Ack {
+        let mss = u32::from(self.snd.mss);
         let limit = u32::from(cx.cfg.slow_start_limit);
+        let after_timeout = self.bits.has(Bits::AFTER_TIMEOUT);
         let most = if after_timeout && limit != u32::from(u8::MAX) { 1 } else { limit };
-        self.cc.on_ack(&Ack {
+        Ack {
             now: cx.now,
             acked: news.delivery.octets,
             most: most.saturating_mul(mss),
@@ -308,7 +318,7 @@ impl Connection {
             una: self.snd.una,
             nxt: self.snd.nxt,
             flight: self.log.flight(),
-            rate: None,
-        });
+            rate,
+        }
     }
 }

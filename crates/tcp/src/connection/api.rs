@@ -41,6 +41,7 @@ impl Connection {
         if data.is_empty() {
             return Ok(0);
         }
+        self.check_app_limited();
         let n = self.send.write(cx.pool, data, self.send_limit);
         if n == 0 && self.send.len() < self.send_limit {
             self.bits.set(Bits::STARVED);

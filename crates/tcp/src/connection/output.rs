@@ -149,7 +149,10 @@ impl Connection {
             self.bits.set(Bits::FIN_SENT);
         }
         self.snd.nxt = self.snd.nxt.later(seq + taken);
+        let before = self.log.pipe();
+        self.before_text(cx);
         self.log.retransmitted(seq, taken, seg_max as u16, cx.now);
+        self.after_text(cx, seq + taken, before);
         self.bits.clear(Bits::RETRANSMIT_NOW);
         self.count_retransmission(cx, taken, seg_max);
         if let Some(e) = &mut self.episode {
@@ -275,8 +278,11 @@ impl Connection {
             self.timers.stalled_since = cx.now;
         }
         let taken = len + u32::from(fin);
+        let before = self.log.pipe();
+        self.before_text(cx);
         self.log.push(self.snd.nxt, taken, seg_max as u16, cx.now);
         self.snd.nxt += taken;
+        self.after_text(cx, self.snd.nxt, before);
         if len < seg_max {
             self.snd.small = self.snd.nxt - u32::from(fin);
         }
@@ -317,7 +323,9 @@ impl Connection {
             self.tlp_end = Some(self.snd.nxt);
             return Some(Plan { seq, len, fin, why });
         }
+        let before = self.log.pipe();
         let (seq, taken) = self.log.last_again(seg_max, cx.now)?;
+        self.after_text(cx, seq + taken, before);
         self.count_retransmission(cx, taken, seg_max);
         self.bits.set(Bits::TLP_AGAIN);
         self.tlp_end = Some(self.snd.nxt);

@@ -8,7 +8,7 @@ use synfin_wire::{Instant, SackBlock};
 use super::ack::News;
 use super::{Bits, Connection, Phase, SendTimer};
 use crate::Cx;
-use crate::cc::Congestion;
+use crate::cc::{Congestion, Owner};
 use crate::config::Quirks;
 use crate::event::{Event, TimerKind};
 use crate::recovery::episode::Episode;
@@ -42,6 +42,9 @@ impl Connection {
         }
         self.delivered = self.delivered.wrapping_add(d.segments);
         self.rack.deliver(d, news.echo, cx.now);
+        if let Some(rates) = &mut self.rates {
+            rates.on_delivery(d, cx.now);
+        }
         self.bits.clear(Bits::NEW_FIRST);
         self.judge_tail_probe(cx, news);
         if self.bits.has(Bits::LOSS) {
@@ -53,6 +56,7 @@ impl Connection {
         let over = was_recovering && !self.recovering();
         let undone = over && self.cc.window == before;
         let (lost, reorder_at) = self.find_lost(cx, news);
+        self.note_lost(cx, lost);
         if !self.recovering() && (lost > 0 || self.duplicates_prove_loss(news)) {
             self.enter_recovery(cx);
         }
@@ -60,6 +64,7 @@ impl Connection {
         if !over || undone || cx.cfg.quirks.has(Quirks::RECOVERY_LIKE_LINUX) {
             self.steer(cx, news, lost);
         }
+        self.sample_rate(cx, news, lost);
         if news.advanced {
             self.timers.rto_from = cx.now;
         }
@@ -81,7 +86,9 @@ impl Connection {
 
     fn reduce(&mut self, delivered: u32, safe: bool) {
         let (pipe, mss) = (self.log.pipe(), u32::from(self.snd.mss));
-        if let Some(e) = &mut self.episode {
+        if self.cc.owner() == Owner::Connection
+            && let Some(e) = &mut self.episode
+        {
             let w = &mut self.cc.window;
             w.cwnd = e.prr.on_ack(delivered, pipe, w.ssthresh, mss, safe).max(mss);
         }
@@ -147,7 +154,8 @@ impl Connection {
         self.cc.on_congestion(Congestion::Loss, outstanding, mss, cx.now);
         self.recover = self.snd.nxt;
         if !self.log.has_lost() {
-            self.log.mark_first_lost(mss);
+            let lost = self.log.mark_first_lost(mss);
+            self.note_lost(cx, lost);
         }
         self.tlp_end = None;
         self.bits.set(Bits::RECOVERY);
@@ -171,7 +179,9 @@ impl Connection {
         episode.frto = cx.cfg.frto && fresh;
         self.episode = Some(Box::new(episode));
         self.cc.on_timeout(outstanding, mss, reduce, cx.now);
+        let lost = self.log.lost;
         self.log.mark_timed_out(self.rack.rtt(), cx.now);
+        self.note_lost(cx, self.log.lost.saturating_sub(lost));
         // One segment beyond what may still be under way.
         self.cc.window.cwnd = self.log.pipe() + mss;
         self.recover = self.snd.nxt;
@@ -230,10 +240,11 @@ impl Connection {
 
     /// Everything that was in flight when it began is acknowledged.
     fn leave_recovery(&mut self) {
-        if self.bits.has(Bits::RECOVERY) {
+        if self.bits.has(Bits::RECOVERY) && self.cc.owner() == Owner::Connection {
             // RFC 9937 6: the reduction is complete.
             self.cc.window.cwnd = self.cc.window.ssthresh.max(u32::from(self.snd.mss));
         }
+        self.cc.on_recovered();
         self.rack.recovered();
         self.end_episode();
     }
@@ -263,6 +274,7 @@ impl Connection {
     pub(super) fn on_reordering_timeout(&mut self, cx: &mut Cx<'_>) {
         cx.emit(&self.tuple, || Event::Timer(TimerKind::Reordering));
         let (lost, next) = self.ask_rack(cx);
+        self.note_lost(cx, lost);
         if lost > 0 {
             if !self.recovering() {
                 self.enter_recovery(cx);
@@ -298,6 +310,9 @@ impl Connection {
         } else if news.ack.after(end) {
             self.tlp_end = None;
             // The probe repaired a single loss: that is congestion all the same.
+            if self.cc.owner() == Owner::Rule {
+                return self.note_lost(cx, u32::from(self.snd.mss));
+            }
             let outstanding = self.flight_size(cx);
             self.cc.on_congestion(Congestion::Loss, outstanding, u32::from(self.snd.mss), cx.now);
             self.cc.window.cwnd = self.cc.window.ssthresh;

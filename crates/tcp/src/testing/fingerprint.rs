@@ -59,6 +59,7 @@ pub fn connection(c: &Connection, now: Instant, cfg: &Config, h: &mut impl Hashe
         disorder_at,
         tlp_end,
         cc,
+        rates: _, // rules that keep no clock have none
         recover,
         limited_until,
         sample_at,
