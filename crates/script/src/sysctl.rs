@@ -284,7 +284,6 @@ fn set(name: &str, value: &str, profile: &mut Profile) -> Result<(), String> {
         "tcp_syn_retries" => tcp.syn_retries = octet()?,
         "tcp_synack_retries" => tcp.syn_ack_retries = octet()?,
         "tcp_syn_linear_timeouts" => tcp.syn_linear = octet()?,
-        "tcp_dsack" => tcp.dsack = n()? != 0,
         "tcp_notsent_lowat" => profile.notsent_lowat = n()? as u32,
         "tcp_dsack" => tcp.dsack = n()? != 0,
         "tcp_frto" => tcp.frto = n()? != 0,
