@@ -27,6 +27,12 @@ const HANDSHAKE: Duration = Duration::from_secs(1);
 /// time pass. The original program waits for a second before it gives up.
 const ALONE: Duration = Duration::from_millis(300);
 
+/// So many looks at the clock belong to an event that comes at once: the original looks at the time from which it counts, at
+/// the time that is left, and at whether it is in time.
+const SPARE: u32 = 3;
+/// Looks that are not left for later: somebody turns in a circle.
+const MANY: u32 = 1000;
+
 /// No program starts and ends in less: a command that changes settings leaves a gap of so much at least.
 const COMMAND: Duration = Duration::from_micros(200);
 
@@ -55,6 +61,8 @@ pub(crate) struct Machine {
     /// Threads whose call has returned at this very time, and that have not looked at the clock yet.
     returning: Vec<ThreadId>,
     last: Option<Last>,
+    /// Looks at the virtual clock since it moved last; each shows a microsecond more.
+    looks: u32,
     /// When the main thread asked for something last.
     asked: std::time::Instant,
     /// There was time for a command since settings were read.
@@ -105,6 +113,7 @@ pub(crate) fn start(flags: &str) -> Result<(), String> {
         done: BTreeMap::new(),
         returning: Vec::new(),
         last: None,
+        looks: 0,
         asked: std::time::Instant::now(),
         settings_may_differ: true,
     };
@@ -185,6 +194,7 @@ pub(crate) fn send(packet: &[u8]) -> Result<(), i32> {
 pub(crate) fn receive() -> Result<Option<(Vec<u8>, i64)>, i32> {
     let mut guard = lock();
     let until = std::time::Instant::now() + guard.as_ref().ok_or(libc::ENODEV)?.patience;
+    guard = take_looks(guard);
     for _ in 0..MOST_TURNS {
         guard = shake_hands(guard);
         let machine = guard.as_mut().ok_or(libc::ENODEV)?;
@@ -228,7 +238,9 @@ pub(crate) fn sleep(time: Duration) -> Result<(), i32> {
     machine.leave_glue();
     match machine.clock {
         Clock::Virtual => {
-            let to = machine.sockets.now() + time;
+            // Who sleeps has reckoned from what the clock showed.
+            let shown = std::mem::take(&mut machine.looks).saturating_sub(1);
+            let to = machine.sockets.now() + Duration::from_micros(shown.into()) + time;
             drop(pass(guard, to));
         }
         Clock::Real => {
@@ -244,8 +256,8 @@ pub(crate) fn sleep(time: Duration) -> Result<(), i32> {
     Ok(())
 }
 
-/// The time in microseconds. A virtual clock goes on by one with each look at it, since a caller may turn in a circle until
-/// it shows what it wants; the thread whose call has just returned sees the time of its return.
+/// The time in microseconds. A virtual clock shows a microsecond more with each look, since a caller may turn in a circle
+/// until it shows what it wants. The thread whose call has just returned sees the time of its return.
 ///
 /// # Errors
 /// ENODEV: there is no machine.
@@ -253,19 +265,34 @@ pub(crate) fn time() -> Result<i64, i32> {
     let me = thread::current().id();
     let mut guard = lock();
     let machine = guard.as_mut().ok_or(libc::ENODEV)?;
+    machine.leave_glue();
     if machine.clock == Clock::Real {
         guard = catch_up(guard);
-    } else if machine.returning.contains(&me) {
+        return Ok(micros(guard.as_ref().ok_or(libc::ENODEV)?.sockets.now()));
+    }
+    if machine.returning.contains(&me) {
         machine.returning.retain(|t| *t != me);
         CHANGED.notify_all();
-    } else {
-        machine.leave_glue();
-        let to = machine.sockets.now() + Duration::from_micros(1);
-        guard = pass(guard, to);
+        return Ok(micros(machine.sockets.now()));
+    }
+    if machine.looks >= MANY {
+        guard = take_looks(guard);
     }
     let machine = guard.as_mut().ok_or(libc::ENODEV)?;
-    machine.leave_glue();
-    Ok(micros(machine.sockets.now()))
+    machine.looks += 1;
+    Ok(micros(machine.sockets.now()) + i64::from(machine.looks - 1))
+}
+
+/// Looks become time, but for those that belong to any event: so things happen at the very times that a script says, and the
+/// stack measures the very delays that it plays. The last look only asks whether it is in time.
+fn take_looks(mut guard: Guard) -> Guard {
+    let Some(machine) = guard.as_mut() else { return guard };
+    let looks = std::mem::take(&mut machine.looks);
+    if looks <= SPARE {
+        return guard;
+    }
+    let to = machine.sockets.now() + Duration::from_micros(u64::from(looks - 2));
+    pass(guard, to)
 }
 
 fn micros(t: Instant) -> i64 {
@@ -275,9 +302,10 @@ fn micros(t: Instant) -> i64 {
 /// Before a call or a packet: settings may have changed, and the clock must be right.
 fn enter() -> Guard {
     let mut guard = lock();
-    if guard.as_ref().is_some_and(|m| m.clock == Clock::Real) {
-        guard = catch_up(guard);
-    }
+    guard = match guard.as_ref().map(|m| m.clock) {
+        Some(Clock::Real) => catch_up(guard),
+        _ => take_looks(guard),
+    };
     if let Some(machine) = guard.as_mut() {
         let me = thread::current().id();
         machine.returning.retain(|t| *t != me);

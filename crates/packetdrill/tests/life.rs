@@ -236,6 +236,33 @@ fn packets_are_stamped_when_they_leave() {
     assert!(times[0] < 100 && (times[1] - times[0] - 1_000_000).abs() < 2_000, "{times:?}");
 }
 
+/// The original looks at the clock many times before it injects a packet: the stack measures the delay that was meant.
+#[test]
+fn looks_at_the_clock_cost_nothing() {
+    let _one = alone();
+    let tool = Arc::new(Tool::init(Some(FLAGS)));
+    let listener = tool.socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_TCP).unwrap();
+    assert_eq!(tool.bind(listener, &sockaddr_of("192.168.0.1:8080".parse().unwrap(), false)), Ok(0));
+    assert_eq!(tool.listen(listener, 1), Ok(0));
+    let mut peer = Peer::new(&tool, "192.168.0.1:8080", "192.0.2.1:52000");
+    // At once: three looks.
+    tool.now();
+    tool.now();
+    tool.now();
+    peer.send("< S 0:0(0) win 8000 <mss 1000>");
+    tool.now();
+    peer.expect("> S. 0:0(0) ack 1 <mss 1460>");
+    // After 100 ms: asleep until shortly before, then looking.
+    let event = tool.now() + 100_000;
+    tool.usleep((event - tool.now() - 20) as u32);
+    while tool.now() < event {}
+    tool.now();
+    peer.send("< . 1:1(0) ack 1 win 8000");
+    let (fd, _) = tool.accept(listener).unwrap();
+    let info = tool.shim_getsockopt(fd, libc::SOL_TCP, libc::TCP_INFO, 280).unwrap();
+    assert_eq!(u32::from_ne_bytes(info[68..72].try_into().unwrap()), 100_000, "tcpi_rtt");
+}
+
 /// Several segments for one line: the second carries PSH, alone it would not.
 #[test]
 fn pieces_of_one_packet_are_pushed() {

@@ -397,57 +397,15 @@ impl Caller {
         if info.len() < 280 {
             return Err(format!("TCP_INFO of {} octets", info.len()));
         }
-        let byte = |at: usize| i64::from(info[at]);
-        let word = |at: usize| i64::from(u32::from_ne_bytes(info[at..at + 4].try_into().unwrap()));
-        let long = |at: usize| i64::from_ne_bytes(info[at..at + 8].try_into().unwrap());
-        Ok(Fields::from([
-            ("tcpi_state", byte(0)),
-            ("tcpi_ca_state", byte(1)),
-            ("tcpi_retransmits", byte(2)),
-            ("tcpi_probes", byte(3)),
-            ("tcpi_backoff", byte(4)),
-            ("tcpi_options", byte(5)),
-            ("tcpi_snd_wscale", byte(6) & 15),
-            ("tcpi_rcv_wscale", byte(6) >> 4),
-            ("tcpi_rto", word(8)),
-            ("tcpi_snd_mss", word(16)),
-            ("tcpi_rcv_mss", word(20)),
-            ("tcpi_unacked", word(24)),
-            ("tcpi_sacked", word(28)),
-            ("tcpi_lost", word(32)),
-            ("tcpi_retrans", word(36)),
-            ("tcpi_last_data_sent", word(44)),
-            ("tcpi_last_data_recv", word(52)),
-            ("tcpi_last_ack_recv", word(56)),
-            ("tcpi_pmtu", word(60)),
-            ("tcpi_rcv_ssthresh", word(64)),
-            ("tcpi_rtt", word(68)),
-            ("tcpi_rttvar", word(72)),
-            ("tcpi_snd_ssthresh", word(76)),
-            ("tcpi_snd_cwnd", word(80)),
-            ("tcpi_advmss", word(84)),
-            ("tcpi_reordering", word(88)),
-            ("tcpi_total_retrans", word(100)),
-            ("tcpi_bytes_acked", long(120)),
-            ("tcpi_bytes_received", long(128)),
-            ("tcpi_segs_out", word(136)),
-            ("tcpi_segs_in", word(140)),
-            ("tcpi_notsent_bytes", word(144)),
-            ("tcpi_min_rtt", word(148)),
-            ("tcpi_data_segs_in", word(152)),
-            ("tcpi_data_segs_out", word(156)),
-            ("tcpi_busy_time", long(168)),
-            ("tcpi_rwnd_limited", long(176)),
-            ("tcpi_sndbuf_limited", long(184)),
-            ("tcpi_delivered", word(192)),
-            ("tcpi_delivered_ce", word(196)),
-            ("tcpi_bytes_sent", long(200)),
-            ("tcpi_bytes_retrans", long(208)),
-            ("tcpi_dsack_dups", word(216)),
-            ("tcpi_reord_seen", word(220)),
-            ("tcpi_snd_wnd", word(228)),
-            ("tcpi_rcv_wnd", word(232)),
-        ]))
+        let number = |at: usize, len: usize| {
+            let mut octets = [0; 8];
+            octets[..len].copy_from_slice(&info[at..at + len]);
+            i64::from_le_bytes(octets)
+        };
+        let mut fields: Fields = INFO.iter().map(|(name, at, len)| (*name, number(*at, *len))).collect();
+        fields.insert("tcpi_snd_wscale", number(6, 1) & 15);
+        fields.insert("tcpi_rcv_wscale", number(6, 1) >> 4);
+        Ok(fields)
     }
 
     /// Closes what is open, with the function that is preloaded.
@@ -482,6 +440,63 @@ fn memory(given: &Expr) -> Result<Vec<u8>, String> {
         other => (number(other)? as i32).to_ne_bytes().to_vec(),
     })
 }
+
+/// linux/tcp.h, struct tcp_info: offset and octets of what scripts ask about.
+const INFO: [(&str, usize, usize); 53] = [
+    ("tcpi_state", 0, 1),
+    ("tcpi_ca_state", 1, 1),
+    ("tcpi_retransmits", 2, 1),
+    ("tcpi_probes", 3, 1),
+    ("tcpi_backoff", 4, 1),
+    ("tcpi_options", 5, 1),
+    ("tcpi_rto", 8, 4),
+    ("tcpi_ato", 12, 4),
+    ("tcpi_snd_mss", 16, 4),
+    ("tcpi_rcv_mss", 20, 4),
+    ("tcpi_unacked", 24, 4),
+    ("tcpi_sacked", 28, 4),
+    ("tcpi_lost", 32, 4),
+    ("tcpi_retrans", 36, 4),
+    ("tcpi_last_data_sent", 44, 4),
+    ("tcpi_last_data_recv", 52, 4),
+    ("tcpi_last_ack_recv", 56, 4),
+    ("tcpi_pmtu", 60, 4),
+    ("tcpi_rcv_ssthresh", 64, 4),
+    ("tcpi_rtt", 68, 4),
+    ("tcpi_rttvar", 72, 4),
+    ("tcpi_snd_ssthresh", 76, 4),
+    ("tcpi_snd_cwnd", 80, 4),
+    ("tcpi_advmss", 84, 4),
+    ("tcpi_reordering", 88, 4),
+    ("tcpi_rcv_rtt", 92, 4),
+    ("tcpi_rcv_space", 96, 4),
+    ("tcpi_total_retrans", 100, 4),
+    ("tcpi_pacing_rate", 104, 8),
+    ("tcpi_bytes_acked", 120, 8),
+    ("tcpi_bytes_received", 128, 8),
+    ("tcpi_segs_out", 136, 4),
+    ("tcpi_segs_in", 140, 4),
+    ("tcpi_notsent_bytes", 144, 4),
+    ("tcpi_min_rtt", 148, 4),
+    ("tcpi_data_segs_in", 152, 4),
+    ("tcpi_data_segs_out", 156, 4),
+    ("tcpi_delivery_rate", 160, 8),
+    ("tcpi_busy_time", 168, 8),
+    ("tcpi_rwnd_limited", 176, 8),
+    ("tcpi_sndbuf_limited", 184, 8),
+    ("tcpi_delivered", 192, 4),
+    ("tcpi_delivered_ce", 196, 4),
+    ("tcpi_bytes_sent", 200, 8),
+    ("tcpi_bytes_retrans", 208, 8),
+    ("tcpi_dsack_dups", 216, 4),
+    ("tcpi_reord_seen", 220, 4),
+    ("tcpi_rcv_ooopack", 224, 4),
+    ("tcpi_snd_wnd", 228, 4),
+    ("tcpi_rcv_wnd", 232, 4),
+    ("tcpi_delivered_e1_bytes", 252, 4),
+    ("tcpi_delivered_e0_bytes", 256, 4),
+    ("tcpi_delivered_ce_bytes", 260, 4),
+];
 
 /// Level and number of the option that a call names.
 fn option(call: &Call) -> Result<(c_int, c_int), String> {
