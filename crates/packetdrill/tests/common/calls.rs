@@ -20,6 +20,9 @@ use super::{Got, Tool, sockaddr_of};
 /// How a reason begins that lies with the original program.
 pub const CANNOT: &str = "the original cannot";
 
+/// What it is when a script expects several segments as one packet without PSH, which Linux's packets carry.
+pub const PUSHED: &str = "several segments that are asked for as one carry PSH";
+
 /// What came of a call.
 #[derive(Debug, Default)]
 pub struct Came {

@@ -16,7 +16,7 @@ use synfin_script::sysctl::{self, Shell};
 use synfin_script::{Script, Setup};
 use synfin_wire::{Endpoint, Flags, Tuple};
 
-use super::calls::{CANNOT, Caller, Came};
+use super::calls::{CANNOT, Caller, Came, PUSHED};
 use super::{Tool, thread_number, thread_state};
 
 /// The original sleeps until so many microseconds before an event, and asks for the time again and again from there.
@@ -350,6 +350,9 @@ impl<'s> Player<'s> {
             if text >= spec.len as usize || self.setup.strict_segments {
                 break;
             }
+        }
+        if live.len() > 1 && !spec.flags.has(Flags::PSH) {
+            return Err(PUSHED.into());
         }
         let flow = self.under_test().and_then(|s| s.flow.as_mut()).ok_or("no connection")?;
         flow.expect(packet, &live)?;
