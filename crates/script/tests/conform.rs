@@ -142,7 +142,7 @@ fn all_pass_over_ipv6() {
 }
 
 /// Of a script of the grid, one line in so many is tried.
-const GRID_STEP: usize = 6;
+const GRID_STEP: usize = 12;
 
 /// A script that wants something else in one line must fail: each expectation is really looked at.
 fn every_line_counts(profile: &str) {
