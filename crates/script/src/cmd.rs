@@ -10,6 +10,7 @@ use crate::ast::Script;
 use crate::engine::{Leftover, Options, run_with};
 use crate::parser::{Defines, parse_with};
 use crate::profile::Profile;
+use crate::python::Foreign;
 use crate::report::{FailureKind, Outcome, Verdict, junit};
 
 /// How `synfin script` is called.
@@ -74,7 +75,7 @@ impl Default for Command {
             retry: 2,
             longest: 100,
             files: Vec::new(),
-            options: Options::new(Profile::linux()),
+            options: Options { foreign: Foreign::Python, ..Options::new(Profile::linux()) },
             defines: Defines::new(),
             jobs: 0,
             junit: None,

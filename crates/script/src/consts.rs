@@ -100,6 +100,11 @@ const NAMES: &[(&str, i64)] = &[
     ("SPLICE_F_NONBLOCK", 2),
 ];
 
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, i64)> {
+    NAMES.iter().copied()
+}
+
 /// The number of a name.
 pub fn value(name: &str) -> Option<i64> {
     NAMES.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)

@@ -12,6 +12,7 @@ use crate::compare::{Limits, Shown, difference};
 use crate::consts::number;
 use crate::host::{Host, Micros, Returned, Turn};
 use crate::profile::Profile;
+use crate::python::{Foreign, Python, Ran};
 use crate::report::{Failure, FailureKind, Outcome, Verdict};
 use crate::seq::{self, Flow};
 use crate::setup::Setup;
@@ -32,6 +33,8 @@ pub struct Options {
     pub leftover: Leftover,
     /// `--name=value` from outside; they win over those of the script.
     pub extra: Vec<(String, String)>,
+    /// Who runs code that is not understood. Nobody.
+    pub foreign: Foreign,
 }
 
 /// What packets are that no line of the script asked for.
@@ -52,6 +55,7 @@ impl Options {
             least_tolerance: 0,
             leftover: Leftover::Ignored,
             extra: Vec::new(),
+            foreign: Foreign::Refused,
         }
     }
 }
@@ -129,6 +133,8 @@ struct Engine<'s, H> {
     flows: Vec<Flow>,
     waiting: Option<Waiting<'s>>,
     variables: Variables,
+    foreign: Foreign,
+    python: Python,
 }
 
 fn show_time(micros: Micros) -> String {
@@ -148,6 +154,8 @@ impl<'s, H: Host> Engine<'s, H> {
             flows: Vec::new(),
             waiting: None,
             variables: Variables::new(),
+            foreign: options.foreign,
+            python: Python::default(),
         }
     }
 
@@ -384,9 +392,22 @@ impl<'s, H: Host> Engine<'s, H> {
     fn code(&mut self, event: &Event, text: &str) -> Step {
         let fields = self.host.info();
         let lookup = |name: &str| fields.get(name).copied();
-        match code::run(text, &mut self.variables, &lookup) {
+        let result = code::run(text, &mut self.variables, &lookup);
+        if self.foreign == Foreign::Python {
+            self.python.remember(text, &fields);
+        }
+        match result {
             Ok(()) => Ok(()),
             Err(Trouble::NotUnderstood(what)) => {
+                if self.foreign == Foreign::Python {
+                    match self.python.run() {
+                        Ran::Held => return Ok(()),
+                        Ran::Failed(said) => {
+                            return Err(self.differs(event, "the code fails", text.trim().to_string(), said));
+                        }
+                        Ran::Absent => {}
+                    }
+                }
                 Err(self.fail(event, FailureKind::Unsupported, &format!("code not understood: {what}")))
             }
             Err(Trouble::False { assertion, values }) => {
