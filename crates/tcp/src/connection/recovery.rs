@@ -46,11 +46,18 @@ impl Connection {
             rates.on_delivery(d, cx.now);
         }
         self.bits.clear(Bits::NEW_FIRST);
+        if let Some(d) = news.dsack
+            && !self.reports_tail_probe(d)
+        {
+            self.rack.duplicated(self.snd.una, self.snd.nxt);
+        }
         self.judge_tail_probe(cx, news);
         if self.bits.has(Bits::LOSS) {
             self.on_news_in_loss(cx, news);
         } else if self.bits.has(Bits::RECOVERY) {
             self.on_news_in_recovery(cx, news);
+        } else if self.episode.is_some() {
+            self.on_news_after_recovery(cx);
         }
         self.note_disorder();
         let over = was_recovering && !self.recovering();
@@ -104,11 +111,6 @@ impl Connection {
             }
             self.bits.set(Bits::RETRANSMIT_NOW);
             return (self.log.mark_first_lost(u32::from(self.snd.mss)), None);
-        }
-        if let Some(d) = news.dsack
-            && !self.reports_tail_probe(d)
-        {
-            self.rack.duplicated(self.snd.una, self.snd.nxt);
         }
         self.ask_rack(cx)
     }
@@ -238,6 +240,16 @@ impl Connection {
         }
     }
 
+    /// D-SACKs may come when all is acknowledged already: for one round trip they are awaited (RFC 3708 2).
+    fn on_news_after_recovery(&mut self, cx: &mut Cx<'_>) {
+        let Some(e) = &self.episode else { return };
+        if e.all_duplicates() {
+            self.undo(cx);
+        } else if e.over.is_none_or(|end| self.snd.una.after(end)) {
+            self.episode = None;
+        }
+    }
+
     /// Everything that was in flight when it began is acknowledged.
     fn leave_recovery(&mut self) {
         if self.bits.has(Bits::RECOVERY) && self.cc.owner() == Owner::Connection {
@@ -246,7 +258,11 @@ impl Connection {
         }
         self.cc.on_recovered();
         self.rack.recovered();
-        self.end_episode();
+        let nxt = self.snd.nxt;
+        if let Some(e) = &mut self.episode {
+            e.over = Some(nxt);
+        }
+        self.calm();
     }
 
     /// Nothing was lost after all: the window comes back and what waited to be repeated is only late.
@@ -257,12 +273,12 @@ impl Connection {
         self.log.forgive();
         self.rto.forgive();
         self.bits.clear(Bits::AFTER_TIMEOUT);
-        self.end_episode();
+        self.calm();
         cx.emit(&self.tuple, || Event::Undone);
     }
 
-    fn end_episode(&mut self) {
-        self.episode = None;
+    /// Recovery is over: nothing of it is left in what is sent next.
+    fn calm(&mut self) {
         self.dup_acks = 0;
         self.bits.clear(Bits::RECOVERY);
         self.bits.clear(Bits::LOSS);

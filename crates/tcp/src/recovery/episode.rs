@@ -24,18 +24,28 @@ pub struct Episode {
     first_repeat: Option<Instant>,
     /// F-RTO may still find that the timeout was none (RFC 5682 3).
     pub frto: bool,
+    /// It is over since SND.NXT was here: only D-SACKs of what it repeated are awaited.
+    pub over: Option<Seq>,
 }
 
 impl Episode {
     /// Congestion was noticed with `flight` octets outstanding.
     pub fn new(before: Window, start: Seq, flight: u32) -> Episode {
-        Episode { before, start, prr: Prr::new(flight), repeated: 0, first_repeat: None, frto: false }
+        Episode {
+            before,
+            start,
+            prr: Prr::new(flight),
+            repeated: 0,
+            first_repeat: None,
+            frto: false,
+            over: None,
+        }
     }
 
     /// What decides the future, with times relative to `now`.
     pub(crate) fn fingerprint(&self, now: Instant, h: &mut impl Hasher) {
-        let Episode { before, start, prr, repeated, first_repeat, frto } = self;
-        (before, start, prr, repeated, frto).hash(h);
+        let Episode { before, start, prr, repeated, first_repeat, frto, over } = self;
+        (before, start, prr, repeated, frto, over).hash(h);
         first_repeat.map(|at| now.since(at)).hash(h);
     }
 
