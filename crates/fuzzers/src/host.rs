@@ -20,7 +20,7 @@ pub const OURS: [Addr; 2] = [host(4, 2), host(6, 2)];
 /// A peer's addresses.
 pub const PEERS: [Addr; 2] = [host(4, 1), host(6, 1)];
 /// More segments than this in one go are a storm.
-const STORM: usize = 300_000;
+const STORM: usize = 100_000;
 
 /// 10.9.0.`n` or fd00:9::`n`.
 pub const fn host(version: u8, n: u8) -> Addr {
@@ -277,15 +277,21 @@ impl Host {
 
     /// Turns until nothing is left; returns the packets. All that was sent stands in the ledger.
     pub fn drain(&mut self) -> Vec<Packet> {
-        let (mut packets, mut sent) = (Vec::new(), Vec::new());
+        let (mut packets, mut sent, mut with_text) = (Vec::new(), Vec::new(), 0);
         loop {
             let (more, mut some) = self.turn(64, 1 << 20);
             packets.append(&mut some);
+            // A connection to itself may send for long, an octet at a time; each is sent once and answered once.
+            with_text += self.ledger.lock().sent.iter().filter(|s| s.len > 0 && s.why == Why::New).count();
             sent.append(&mut self.ledger.lock().sent);
             if more == More::Done {
                 break;
             }
-            assert!(sent.len() + packets.len() < STORM, "the stack never stops sending: {:?}", sent.last());
+            assert!(
+                sent.len() + packets.len() < STORM + 2 * with_text,
+                "the stack never stops sending: {:?}",
+                sent.last()
+            );
         }
         self.ledger.lock().sent = sent;
         packets

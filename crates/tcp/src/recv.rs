@@ -164,7 +164,7 @@ impl RecvQueue {
     pub fn sack_blocks(&self, rcv_nxt: Seq, out: &mut Vec4) {
         // The number of a FIN that waits belongs to the block before it, or is one of its own.
         let fin = self.ahead.as_ref().and_then(|a| a.fin).filter(|f| *f > self.next);
-        let alone = fin.filter(|f| self.ranges().is_none_or(|r| r.iter().all(|(_, to)| to != *f)));
+        let alone = fin.filter(|f| self.ranges().is_none_or(|r| !r.ends_at(*f)));
         for (from, to) in self.ranges().into_iter().flat_map(Ranges::recent).chain(alone.map(|f| (f, f))) {
             let to = to + u64::from(fin == Some(to));
             out.push(SackBlock {

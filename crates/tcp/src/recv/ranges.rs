@@ -43,6 +43,11 @@ impl Ranges {
         self.around(start).is_some() || self.map.range(start..=end).next().is_some()
     }
 
+    /// Whether a range ends at `at`.
+    pub fn ends_at(&self, at: u64) -> bool {
+        self.around(at).is_some_and(|(_, end)| end == at)
+    }
+
     /// The parts of `start..end` that no range covers.
     pub fn gaps(&self, start: u64, end: u64) -> Vec<(u64, u64)> {
         let mut out = Vec::new();
