@@ -92,3 +92,14 @@ fn long_paths() {
     assert!(cubic > reno, "{cubic} % and {reno} %");
     assert!(cubic >= 50, "{cubic} %");
 }
+
+/// Three in a hundred lost, repetitions as well: the rate is that of the losses (1.22 MSS / (RTT sqrt p), a fifth of this
+/// link), not that of the timeouts that a lost repetition would cost.
+#[test]
+fn lost_repetitions() {
+    let path = Path { mbit: 20, rtt: 20, queue: 100, loss: 30_000 };
+    for choice in [Choice::Reno, Choice::Cubic] {
+        let used = share(choice, path, 10);
+        assert!(used >= 12, "{choice:?}: {used} %");
+    }
+}

@@ -41,7 +41,8 @@ impl Connection {
             self.dup_acks = 0;
         }
         self.delivered = self.delivered.wrapping_add(d.segments);
-        self.rack.deliver(d, news.echo, cx.now);
+        // Behind a gap the peer goes on echoing what came before it (RFC 7323 4.3): that says nothing about what it SACKs.
+        self.rack.deliver(d, news.echo.filter(|_| news.advanced), cx.now);
         if let Some(rates) = &mut self.rates {
             rates.on_delivery(d, cx.now);
         }
@@ -142,7 +143,8 @@ impl Connection {
     fn note_disorder(&mut self) {
         if self.log.sacked() == 0 && self.dup_acks == 0 {
             self.bits.clear(Bits::DISORDER);
-        } else if !self.bits.has(Bits::DISORDER) {
+        } else if !self.bits.has(Bits::DISORDER) || self.snd.una.at_or_after(self.disorder_at) {
+            // Also when all of that is acknowledged, and later text is out of order: this is another one.
             self.bits.set(Bits::DISORDER);
             self.disorder_at = self.snd.nxt;
         }

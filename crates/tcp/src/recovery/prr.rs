@@ -27,8 +27,10 @@ impl Prr {
     pub fn on_ack(&mut self, octets: u32, pipe: u32, ssthresh: u32, mss: u32, safe: bool) -> u32 {
         self.delivered = self.delivered.saturating_add(octets);
         let allowed = if pipe > ssthresh {
-            // Proportional: in whole segments, as packets are what leaves.
-            let due = (u64::from(self.delivered) * u64::from(ssthresh)).div_ceil(u64::from(self.flight));
+            // Proportional: in whole segments, as packets are what leaves. Never more than was delivered: a window that was
+            // not filled has an ssthresh above its flight.
+            let flight = self.flight.max(ssthresh);
+            let due = (u64::from(self.delivered) * u64::from(ssthresh)).div_ceil(u64::from(flight));
             let due = due.div_ceil(u64::from(mss)).saturating_mul(u64::from(mss));
             u32::try_from(due).unwrap_or(u32::MAX).saturating_sub(self.out)
         } else {

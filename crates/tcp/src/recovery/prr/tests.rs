@@ -37,6 +37,16 @@ fn below_the_threshold_it_refills_no_faster_than_slow_start() {
     assert_eq!(prr.on_ack(20 * MSS, 4 * MSS, 10 * MSS, MSS, true), 10 * MSS, "never beyond the threshold");
 }
 
+/// A flight below ssthresh, because the window was not filled: never more leaves than arrived.
+#[test]
+fn a_small_flight_does_not_inflate() {
+    for flight in [0, 1, MSS] {
+        let mut prr = Prr::new(flight);
+        let cwnd = prr.on_ack(MSS, 10 * MSS, 5 * MSS, MSS, true);
+        assert_eq!(cwnd, 11 * MSS, "one delivered, one sent");
+    }
+}
+
 #[test]
 fn the_first_retransmission_always_goes() {
     let mut prr = Prr::new(20 * MSS);
