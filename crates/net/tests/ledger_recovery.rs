@@ -67,6 +67,31 @@ fn l_8985_3_3_a_retransmission_that_is_lost_is_found_without_the_timer() {
     assert_eq!(r.stack.counters().timeouts, 0);
 }
 
+/// The same with timestamps and nothing new to send: behind a gap the peer echoes what came before it (RFC 7323 4.3), which
+/// says nothing about the repetitions that it SACKs.
+#[test]
+fn l_8985_6_2_an_old_echo_behind_a_gap_disproves_no_repetition() {
+    const MSS: i32 = 1448;
+    let mut r = Rig::established(Offer { ts: true, ..FAR });
+    assert_eq!(r.write(&text(6 * MSS as usize)).len(), 6);
+    let (clock, old) = (r.side().peer_clock, r.side().echo);
+    none(&r.advance(ms(100)));
+    let sacked = |r: &mut Rig, blocks: &[(i32, i32)]| {
+        let seg = Seg::new().ack(0).ts(clock, old).sack(r.side(), blocks);
+        r.send(seg)
+    };
+    // The first and the third are lost, and go again.
+    let mut outs = sacked(&mut r, &[(MSS, 2 * MSS), (3 * MSS, 6 * MSS)]);
+    outs.extend(r.advance(ms(100)));
+    let again: Vec<i32> = outs.iter().map(|o| o.seq as i32).collect();
+    assert_eq!(again, [0, 2 * MSS], "{}", lines(&outs));
+    // The third arrives this time, the first does not.
+    let mut outs = sacked(&mut r, &[(MSS, 6 * MSS)]);
+    outs.extend(r.advance(ms(50)));
+    assert_eq!(outs.first().map(|o| o.seq), Some(0), "{}", lines(&outs));
+    assert_eq!(r.stack.counters().timeouts, 0);
+}
+
 #[test]
 fn l_8985_4_without_sack_numbers_count_and_not_times() {
     let mut r = Rig::established(Offer { rtt: ms(100), ..WIDE });
