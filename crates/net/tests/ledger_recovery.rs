@@ -83,7 +83,7 @@ fn l_8985_6_2_an_old_echo_behind_a_gap_disproves_no_repetition() {
     // The first and the third are lost, and go again.
     let mut outs = sacked(&mut r, &[(MSS, 2 * MSS), (3 * MSS, 6 * MSS)]);
     outs.extend(r.advance(ms(100)));
-    let again: Vec<i32> = outs.iter().map(|o| o.seq as i32).collect();
+    let again: Vec<i32> = outs.iter().map(|o| o.seq).collect();
     assert_eq!(again, [0, 2 * MSS], "{}", lines(&outs));
     // The third arrives this time, the first does not.
     let mut outs = sacked(&mut r, &[(MSS, 6 * MSS)]);
