@@ -142,6 +142,9 @@ impl Rack {
         srtt: Duration,
         now: Instant,
     ) -> (u32, Option<Instant>) {
+        if log.is_plain() && !recovering {
+            return (0, None);
+        }
         if self.min_rtt == 0 && !recovering && log.segments_sacked() < DUP_THRESH {
             // Nothing is known of times: only numbers count.
             return (0, None);
@@ -188,8 +191,10 @@ impl Rack {
     }
 }
 
+/// `Duration::as_micros` counts in 128 bits; this is on the way of every acknowledgement.
 fn micros(d: Duration) -> u32 {
-    u32::try_from(d.as_micros()).unwrap_or(u32::MAX)
+    let us = d.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(d.subsec_micros()));
+    u32::try_from(us).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

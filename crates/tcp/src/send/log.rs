@@ -196,6 +196,12 @@ impl SentLog {
         self.entries.len() <= 1 && self.entries.front().is_none_or(|e| e.segments() <= 1)
     }
 
+    /// Whether everything in flight was sent once and nothing of it was delivered: nothing can have been overtaken.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.sacked == 0 && self.again.is_empty()
+    }
+
     /// Whether the oldest octet in flight was SACKed: the receiver threw away what it had (RFC 2018 8).
     pub fn is_reneged(&self) -> bool {
         self.entries.front().is_some_and(|e| e.fate == Fate::Sacked)
