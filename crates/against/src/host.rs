@@ -236,15 +236,7 @@ impl Host for Kernel {
     }
 
     fn info(&mut self) -> Fields {
-        let mut fields = self.calls.info();
-        // The socket of a connection in TIME-WAIT calls itself closed; the record that stands for it knows better.
-        let closed = KernelState::Close as i64;
-        if let Some(state) = fields.get_mut("tcpi_state").filter(|s| **s == closed)
-            && self.last.is_some_and(|tuple| state_of(&tuple) == Some(KernelState::TimeWait))
-        {
-            *state = KernelState::TimeWait as i64;
-        }
-        fields
+        self.calls.info()
     }
 
     fn is_over(&mut self, tuple: &Tuple) -> bool {
