@@ -71,6 +71,7 @@ pub fn mark(why: Why) -> Option<Mark> {
     match why {
         Why::Timeout => Some(Mark::Retransmission(Again::Timer)),
         Why::FastRetransmit => Some(Mark::Retransmission(Again::Fast)),
+        Why::TailLossProbe => Some(Mark::Retransmission(Again::Probe)),
         Why::WindowProbe => Some(Mark::WindowProbe),
         Why::Keepalive => Some(Mark::KeepAlive),
         _ => None,

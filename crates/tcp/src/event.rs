@@ -22,7 +22,7 @@ pub enum Why {
     Timeout,
     /// Again, because later segments arrived and this one did not (RFC 5681 3.2, RFC 6675).
     FastRetransmit,
-    /// Tail loss probe: something new, or the last segment again (RFC 8985 7.3).
+    /// The last segment again, as a tail loss probe (RFC 8985 7.3); new text that goes as one is [`Why::New`].
     TailLossProbe,
     /// Zero-window probe (RFC 9293 3.8.6.1).
     WindowProbe,

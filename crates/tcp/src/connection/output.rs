@@ -311,7 +311,6 @@ impl Connection {
         if !self.bits.take(Bits::TLP_DUE) || self.log.is_empty() {
             return None;
         }
-        let why = Why::TailLossProbe;
         let unsent = self.unsent();
         let len = unsent.min(seg_max).min(self.record_left());
         let usable = self.window_right().dist(self.snd.nxt).max(0) as u32;
@@ -321,7 +320,7 @@ impl Connection {
             self.commit_new(cx, seg_max, len, fin);
             self.bits.clear(Bits::TLP_AGAIN);
             self.tlp_end = Some(self.snd.nxt);
-            return Some(Plan { seq, len, fin, why });
+            return Some(Plan { seq, len, fin, why: Why::New });
         }
         let before = self.log.pipe();
         let (seq, taken) = self.log.last_again(seg_max, cx.now)?;
@@ -330,7 +329,7 @@ impl Connection {
         self.bits.set(Bits::TLP_AGAIN);
         self.tlp_end = Some(self.snd.nxt);
         let fin = self.bits.has(Bits::FIN_SENT);
-        Some(Plan { seq, len: taken - u32::from(fin), fin, why })
+        Some(Plan { seq, len: taken - u32::from(fin), fin, why: Why::TailLossProbe })
     }
 
     /// What is in flight now fills the congestion window, or half of it while it doubles: its acknowledgements may open
