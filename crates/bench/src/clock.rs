@@ -28,6 +28,15 @@ pub struct Heap {
     pub live: usize,
 }
 
+impl From<stats_alloc::Stats> for Heap {
+    fn from(s: stats_alloc::Stats) -> Heap {
+        Heap {
+            calls: s.allocations + s.reallocations,
+            live: s.bytes_allocated.saturating_sub(s.bytes_deallocated),
+        }
+    }
+}
+
 impl Stopwatch {
     /// Finds out what reading the clock costs on this machine.
     pub fn new() -> Stopwatch {

@@ -189,7 +189,7 @@ fn ten_curls_at_once_fetch_a_file() {
 }
 
 #[test]
-#[ignore = "2 GB through the stack: about half a minute"]
+#[ignore = "2 GB through the stack: about half a minute; .ci/run runs it"]
 fn ten_curls_at_once_fetch_200_megabytes() {
     ten_curls(200_000_000);
 }

@@ -1,4 +1,4 @@
-//! A stack on a table: hand-made packets in, parsed packets out.
+//! A stack on a table: hand-made packets in, parsed packets out. For tests only: an unwrap that fails here fails the test.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

@@ -368,9 +368,24 @@ unsafe extern "C" fn getsockopt(
     value: *mut c_void,
     len: *mut socklen_t,
 ) -> c_int {
+    // SAFETY: the caller passes room, and a number that tells how much.
+    unsafe { option_out(fd, level, name, value, len) }
+}
+
+/// getsockopt(2) of one of our sockets.
+///
+/// # Safety
+/// `len` is null or points to a number that tells how many octets `value` points to, if that is not null.
+pub(crate) unsafe fn option_out(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    len: *mut socklen_t,
+) -> c_int {
     cross(|| {
         let bytes = calls::getsockopt(fd, level, name)?;
-        // SAFETY: the caller passes room, and a number that tells how much.
+        // SAFETY: the same contract.
         unsafe { copy_out_with_len(&bytes, value, len) }?;
         Ok(0)
     })

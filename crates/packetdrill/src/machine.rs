@@ -496,7 +496,7 @@ pub(crate) fn result(reply: &Reply) -> Result<i64, i32> {
 ///
 /// # Errors
 /// ENODEV: there is no machine.
-pub(crate) fn tcp_info(fd: i64) -> Result<[u8; info::LEN], i32> {
+pub(crate) fn tcp_info(fd: i64) -> Result<[u8; synfin_sockopt::tcp_info::LEN], i32> {
     drop(enter());
     with(|machine| info::tcp_info(&mut machine.sockets, fd))
 }

@@ -7,7 +7,7 @@ use libc::{c_int, c_void, off_t, size_t, socklen_t, ssize_t};
 use crate::border::cross;
 use crate::calls::{self, Write};
 use crate::descriptors::{close_real, ours};
-use crate::memory;
+use crate::interface::option_out;
 
 /// Octets of a file that one call moves at most.
 const MOST: usize = 1 << 20;
@@ -31,12 +31,8 @@ pub unsafe extern "C" fn getsockopt(
     len: *mut socklen_t,
 ) -> c_int {
     if ours(fd) {
-        return cross(|| {
-            let bytes = calls::getsockopt(fd, level, name)?;
-            // SAFETY: by the contract of this function.
-            unsafe { memory::copy_out_with_len(&bytes, value, len) }?;
-            Ok(0)
-        });
+        // SAFETY: by the contract of this function.
+        return unsafe { option_out(fd, level, name, value, len) };
     }
     // SAFETY: the kernel gets what the caller passed, and checks it; errno is set by the C library.
     unsafe { libc::syscall(libc::SYS_getsockopt, fd, level, name, value, len) as c_int }

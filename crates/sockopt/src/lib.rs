@@ -2,12 +2,14 @@
 //!
 //! * [`SockOpt`]: any socket option that a script names, with its value as octets.
 //! * [`queue`]: how much waits in a socket.
+//! * [`tcp_info`]: the numbers that `TCP_INFO` gives, by name.
 //! * [`real_time`]: a thread that the kernel runs before others.
 //!
 //! This crate exists for its few `unsafe` blocks; everything else about sockets is in well-kept crates.
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod names;
+pub mod tcp_info;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -70,6 +70,12 @@ pub const fn nanos(d: Duration) -> u64 {
     d.as_secs().saturating_mul(1_000_000_000).saturating_add(d.subsec_nanos() as u64)
 }
 
+/// Whole microseconds of a span, `u32::MAX` (71 minutes) at most. In 64 bits, as [`nanos`].
+#[inline]
+pub fn micros(d: Duration) -> u32 {
+    u32::try_from(nanos(d) / 1_000).unwrap_or(u32::MAX)
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
     /// Saturates at [`Instant::NEVER`].

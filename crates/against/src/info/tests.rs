@@ -2,16 +2,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
-use super::{NUMBERS, fields};
-
-#[test]
-fn numbers_of_eight_octets_stand_where_they_may() {
-    let mut place = super::FIRST_NUMBER;
-    for (name, size) in NUMBERS {
-        assert_eq!(place % size, 0, "{name}");
-        place += size;
-    }
-}
+use super::fields;
 
 #[test]
 fn a_connection_tells_of_itself() {

@@ -12,11 +12,7 @@ use synfin_bench::clock::Heap;
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn heap() -> Heap {
-    let s = ALLOCATOR.stats();
-    Heap {
-        calls: s.allocations + s.reallocations,
-        live: s.bytes_allocated.saturating_sub(s.bytes_deallocated),
-    }
+    ALLOCATOR.stats().into()
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {

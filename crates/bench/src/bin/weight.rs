@@ -11,11 +11,7 @@ use synfin_bench::{callgrind, weight};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn heap() -> Heap {
-    let s = ALLOCATOR.stats();
-    Heap {
-        calls: s.allocations + s.reallocations,
-        live: s.bytes_allocated.saturating_sub(s.bytes_deallocated),
-    }
+    ALLOCATOR.stats().into()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

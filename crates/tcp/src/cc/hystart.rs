@@ -126,7 +126,7 @@ impl HyStart {
 
 /// Whole microseconds, at most a little more than an hour.
 fn micros(d: Duration) -> u32 {
-    u32::try_from(d.as_micros()).unwrap_or(INFINITY - 1)
+    synfin_wire::time::micros(d).min(INFINITY - 1)
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ impl Connection {
         if self.syn_retries == 0 {
             // A record made from a SYN cookie knows of no time.
             if !rtt.is_zero() {
-                self.take_sample(cx, rtt);
+                self.rack.sample(rtt, cx.now);
+                self.take_sample(rtt);
             }
         } else {
             self.rto.after_syn_timeout();
@@ -230,15 +231,14 @@ impl Connection {
         self.rack.sample(rtt, cx.now);
         // One sample per round trip keeps RFC 6298's gains meaningful (RFC 7323 4.1).
         if news.ack.at_or_after(self.sample_at) {
-            self.take_sample(cx, rtt);
+            self.take_sample(rtt);
             self.sample_at = self.snd.nxt;
         }
         Some(rtt)
     }
 
-    fn take_sample(&mut self, cx: &Cx<'_>, rtt: Duration) {
+    fn take_sample(&mut self, rtt: Duration) {
         self.rto.sample(rtt);
-        self.rack.sample(rtt, cx.now);
         self.bits.set(Bits::SAMPLED);
     }
 

@@ -149,8 +149,7 @@ impl Connection {
             self.bits.set(Bits::FIN_SENT);
         }
         self.snd.nxt = self.snd.nxt.later(seq + taken);
-        let before = self.log.pipe();
-        self.before_text(cx);
+        let before = self.before_text(cx);
         self.log.retransmitted(seq, taken, seg_max as u16, cx.now);
         self.after_text(cx, seq + taken, before);
         self.bits.clear(Bits::RETRANSMIT_NOW);
@@ -278,8 +277,7 @@ impl Connection {
             self.timers.stalled_since = cx.now;
         }
         let taken = len + u32::from(fin);
-        let before = self.log.pipe();
-        self.before_text(cx);
+        let before = self.before_text(cx);
         self.log.push(self.snd.nxt, taken, seg_max as u16, cx.now);
         self.snd.nxt += taken;
         self.after_text(cx, self.snd.nxt, before);

@@ -11,10 +11,11 @@ use crate::cc::{Owner, Start};
 use crate::recovery::rate::Sampler;
 
 impl Connection {
-    /// Text or FIN is about to go out.
-    pub(super) fn before_text(&mut self, cx: &Cx<'_>) {
+    /// Text or FIN is about to go out. Returns the octets that are in the network without it.
+    pub(super) fn before_text(&mut self, cx: &Cx<'_>) -> u32 {
+        let pipe = self.log.pipe();
         if self.cc.owner() == Owner::Connection {
-            return;
+            return pipe;
         }
         let rates = self.rates.get_or_insert_with(|| Box::new(Sampler::new(cx.now)));
         if self.log.is_empty() {
@@ -26,6 +27,7 @@ impl Connection {
                 app_limited: rates.is_app_limited(),
             });
         }
+        pipe
     }
 
     /// It went out, up to `end`; `before` octets were in the network then.

@@ -36,7 +36,6 @@ impl Connection {
     pub(super) fn digest(&mut self, cx: &mut Cx<'_>, news: &News) {
         let d = &news.delivery;
         let was_recovering = self.recovering();
-        let before = self.episode.as_ref().map_or(self.cc.window, |e| e.before);
         if news.advanced && !self.recovering() {
             self.dup_acks = 0;
         }
@@ -62,7 +61,8 @@ impl Connection {
         }
         self.note_disorder();
         let over = was_recovering && !self.recovering();
-        let undone = over && self.cc.window == before;
+        // What ends by itself is remembered for a while, what is taken back is not.
+        let undone = over && self.episode.is_none();
         let (lost, reorder_at) = self.find_lost(cx, news);
         self.note_lost(cx, lost);
         if !self.recovering() && (lost > 0 || self.duplicates_prove_loss(news)) {
@@ -189,10 +189,8 @@ impl Connection {
         // One segment beyond what may still be under way.
         self.cc.window.cwnd = self.log.pipe() + mss;
         self.recover = self.snd.nxt;
-        self.dup_acks = 0;
         self.tlp_end = None;
-        self.bits.clear(Bits::RECOVERY);
-        self.bits.clear(Bits::NEW_FIRST);
+        self.calm();
         self.bits.set(Bits::LOSS);
         self.bits.set(Bits::AFTER_TIMEOUT);
         self.bits.set(Bits::RETRANSMIT_NOW);
@@ -279,7 +277,7 @@ impl Connection {
         cx.emit(&self.tuple, || Event::Undone);
     }
 
-    /// Recovery is over: nothing of it is left in what is sent next.
+    /// A recovery is over, or gives way to another: nothing of it is left in what is sent next.
     fn calm(&mut self) {
         self.dup_acks = 0;
         self.bits.clear(Bits::RECOVERY);

@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
+use synfin_wire::time::micros;
 use synfin_wire::{Instant, Seq};
 
 use crate::send::log::{DUP_THRESH, Delivery, Sending, SentLog};
@@ -189,12 +190,6 @@ impl Rack {
     pub fn reordering_seen(&self) -> bool {
         self.reordering_seen
     }
-}
-
-/// `Duration::as_micros` counts in 128 bits; this is on the way of every acknowledgement.
-fn micros(d: Duration) -> u32 {
-    let us = d.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(d.subsec_micros()));
-    u32::try_from(us).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

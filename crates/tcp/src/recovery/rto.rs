@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use synfin_wire::time::nanos;
+use synfin_wire::time::{micros, nanos};
 
 use crate::{Config, Quirks};
 
@@ -22,10 +22,6 @@ pub struct Rto {
     backoff: u8,
     /// Timeouts since something was last acknowledged.
     tries: u8,
-}
-
-fn micros(d: Duration) -> u32 {
-    u32::try_from(d.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl Rto {

@@ -221,13 +221,14 @@ impl SentLog {
         self.total += len;
     }
 
-    fn tally(&mut self, fate: Fate, len: u32, add: bool) {
+    /// So many octets lose this fate.
+    fn untally(&mut self, fate: Fate, len: u32) {
         let sum = match fate {
             Fate::Flying => return,
             Fate::Sacked => &mut self.sacked,
             Fate::Lost => &mut self.lost,
         };
-        *sum = if add { *sum + len } else { sum.saturating_sub(len) };
+        *sum = sum.saturating_sub(len);
     }
 
     /// Everything before `una` has arrived.
@@ -273,7 +274,7 @@ impl SentLog {
     fn take(&mut self, e: &Entry, out: &mut Delivery) {
         out.retransmitted |= e.retransmitted;
         self.total -= e.len;
-        self.tally(e.fate, e.len, false);
+        self.untally(e.fate, e.len);
         if e.fate == Fate::Sacked {
             self.segments_sacked = self.segments_sacked.saturating_sub(e.segments());
         } else {
@@ -531,7 +532,7 @@ impl SentLog {
         e.mss = mss;
         self.again.push_back((e.seq, now));
         self.total += grown;
-        self.tally(fate, old, false);
+        self.untally(fate, old);
     }
 
     /// The text that ends at `end` is pushed, and is again whenever it is sent again.
