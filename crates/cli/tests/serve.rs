@@ -283,11 +283,16 @@ fn connect_says_why_it_failed() {
 fn a_signal_ends_connect_with_fin() {
     in_private_network(|_| {
         let listener = TcpListener::bind(at("0.0.0.0", 5000)).unwrap();
-        let mut child = synfin().args(["connect", "10.9.0.1", "5000"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut command = synfin();
+        command.args(["connect", "10.9.0.1", "5000"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         // `wait` closes the child's input, which would end the program in its own way.
         let _input = child.stdin.take();
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        // The program talks: before that a signal gives the attempt up.
+        stream.write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let reading = thread::spawn(move || rest(&mut stream));
         signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130));
